@@ -36,6 +36,16 @@ describe('readBody', () => {
     expect(stream.readableEnded).toBe(true);
   });
 
+  test('does not wait for the stream to close once the body is read', async () => {
+    const whole = new PassThrough();
+    whole.end('ab');
+    await readBody(whole, { maxBytes: 4 });
+    const large = new PassThrough();
+    large.write('abcde');
+    await readBody(large, { maxBytes: 4 });
+    expect([whole, large].map((stream) => stream.listenerCount('close'))).toEqual([0, 0]);
+  });
+
   test('returns what arrived before the stream failed or closed', async () => {
     const cause = new Error('reset');
     const failed = new PassThrough();

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import { createPieceList } from './piece-list.ts';
 
 /** A body as far as it was read: `incomplete` if its stream failed, with what the stream threw. */
 export type Body =
@@ -21,16 +22,20 @@ export const readBody = (
   { maxBytes, drainExcess = false }: BodyOptions,
 ): Promise<Body> =>
   new Promise((resolve) => {
-    const chunks: Buffer[] = [];
+    const chunks = createPieceList();
     let length = 0;
-    const finish = (kind: 'complete' | 'too_large'): void =>
-      resolve({ kind, bytes: joinChunks(chunks) });
+    const finish = (kind: 'complete' | 'too_large'): void => {
+      // Every stream closes: an error with its stack would cost more than the bytes of a small body.
+      stream.off('close', onClose);
+      resolve({ kind, bytes: joinChunks(chunks.list()) });
+    };
     const fail = (cause: unknown): void =>
-      resolve({ kind: 'incomplete', bytes: joinChunks(chunks), cause });
+      resolve({ kind: 'incomplete', bytes: joinChunks(chunks.list()), cause });
+    const onClose = (): void => fail(new Error('the stream closed before its end'));
     const onData = (chunk: Buffer): void => {
       length += chunk.length;
       if (length <= maxBytes) chunks.push(chunk);
-      else if (drainExcess) chunks.length = 0;
+      else if (drainExcess) chunks.clear();
       else {
         stream.off('data', onData).pause();
         finish('too_large');
@@ -39,10 +44,10 @@ export const readBody = (
     stream.on('data', onData);
     stream.on('end', () => finish(length > maxBytes ? 'too_large' : 'complete'));
     stream.on('error', fail);
-    stream.on('close', () => fail(new Error('the stream closed before its end')));
+    stream.on('close', onClose);
   });
 
-const joinChunks = (chunks: readonly Buffer[]): Buffer => {
+const joinChunks = (chunks: readonly Uint8Array[]): Buffer => {
   const [first] = chunks;
-  return first !== undefined && chunks.length === 1 ? first : Buffer.concat(chunks);
+  return Buffer.isBuffer(first) && chunks.length === 1 ? first : Buffer.concat(chunks);
 };

@@ -1,3 +1,4 @@
+import type { ChainLink } from '../contract/approvals.ts';
 import type { CallHead } from '../contract/authority-api.ts';
 import type { ExemptedRules } from '../contract/exempted-rules.ts';
 
@@ -11,9 +12,25 @@ export type AuditEvent = {
     | 'run.end_refused'
     | 'run.calls'
     | 'run.calls_refused'
+    | 'secret.revocation_failed'
+    | 'run.redecided'
+    | 'call.refused'
     | 'stream.refused'
     | 'revocation.observed'
     | 'revocation.collected'
+    | 'approval.requested'
+    | 'approval.observed'
+    | 'approval.used'
+    | 'approval.denied'
+    | 'delegation.minted'
+    | 'delegation.used'
+    | 'delegation.refused'
+    | 'emergency.used'
+    | 'emergency.reviewed'
+    | 'proposal.created'
+    | 'proposal.refused'
+    | 'signal.received'
+    | 'canary.touched'
     | 'policy.changed'
     | 'key.changed'
     | 'deny_list.updated';
@@ -28,6 +45,8 @@ export type AuditEvent = {
     readonly user?: { readonly issuer: string; readonly subject: string };
   };
   readonly run?: string;
+  /** Of a delegated run: the runs above it, root first. */
+  readonly chain?: readonly ChainLink[];
   readonly task?: string;
   readonly params?: Readonly<Record<string, string>>;
   readonly purpose?: string;

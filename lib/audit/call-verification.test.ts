@@ -1,8 +1,19 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { createAuditFile } from './fixtures/recording.ts';
+import {
+  buildIntent,
+  createAuditFile,
+  createMemorySink,
+  createTestRecorder,
+} from './fixtures/recording.ts';
 import { buildCallEntry, chainCalls } from './fixtures/call-lines.ts';
-import { verifyCalls, type CallVerificationSettings } from './call-verification.ts';
+import { NOTHING_BEFORE } from './chain.ts';
+import { readLine } from './record-reader.ts';
+import {
+  readRecordedHead,
+  verifyCalls,
+  type CallVerificationSettings,
+} from './call-verification.ts';
 
 const { lines, hashes } = chainCalls(
   Array.from({ length: 6 }, (_, at) => buildCallEntry({ out: at })),
@@ -27,6 +38,31 @@ const verify = (
 
 const select = (...numbers: readonly number[]): string =>
   numbers.map((number) => lines[number] ?? '').join('');
+
+describe('readRecordedHead', () => {
+  const readHeads = async (hash: string) => {
+    const { sink, text } = createMemorySink();
+    const recorder = await createTestRecorder({ sinks: [sink] });
+    const calls = {
+      ...{ from: 0, to: 0, hash, startedAt: 1, endedAt: 1, bytesIn: 0, bytesOut: 0 },
+      counts: { allowed: 0, refused: 0, failed: 0, cut: 0 },
+      ...{ refusals: [], used: [], omitted: { refusals: 0, used: 0 } },
+    };
+    await recorder.record({ ...buildIntent('run-1'), kind: 'run.calls', calls });
+    await recorder.close();
+    return text()
+      .trim()
+      .split('\n')
+      .map(readLine)
+      .flatMap((line) => (line.ok ? [readRecordedHead(line.record, { file: 'a', line: 1 })] : []))
+      .filter((head) => head !== undefined);
+  };
+
+  it('reads no head of a run without calls, of which no log has a line', async () => {
+    expect(await readHeads(NOTHING_BEFORE)).toEqual([]);
+    expect(await readHeads('a'.repeat(64))).toMatchObject([{ run: 'run-1', to: 0 }]);
+  });
+});
 
 describe('verifyCalls', () => {
   it('finds no fault in whole lines among other lines of a log, up to the recorded head', async () => {

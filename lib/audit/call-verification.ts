@@ -47,7 +47,7 @@ export type RunReport = {
   readonly recordedThrough?: number;
 };
 
-/** Reads the head that a record of calls states; undefined for any other record. */
+/** Reads the head that a record of calls states; undefined for any other record, and for a run without calls. */
 export const readRecordedHead = (
   { kind, body }: ReadRecord,
   place: Place,
@@ -57,7 +57,8 @@ export const readRecordedHead = (
   return kind === 'run.calls' &&
     typeof run === 'string' &&
     typeof to === 'number' &&
-    typeof hash === 'string'
+    typeof hash === 'string' &&
+    hash !== NOTHING_BEFORE
     ? { file: place.file, line: place.line, run, to, hash }
     : undefined;
 };

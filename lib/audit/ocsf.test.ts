@@ -2,7 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 
 import { buildIntent, createMemorySink, createTestRecorder } from './fixtures/recording.ts';
-import { buildEventAttributes } from './ocsf.ts';
+import { buildChainAttributes, buildEventAttributes, OCSF_CLASSES } from './ocsf.ts';
+import type { ChainKind, RecordKind } from './ocsf.ts';
 import type { AuditEvent } from './audit-event.ts';
 
 const issued: AuditEvent = {
@@ -19,6 +20,24 @@ const issued: AuditEvent = {
   },
   decision: { outcome: 'allow', policies: ['starter/0'], version: 'cd'.repeat(32) },
 };
+
+/** Of every event class of OCSF 1.6.0. */
+const REQUIRED_OF_ALL = [
+  'activity_id',
+  'category_uid',
+  'class_uid',
+  'metadata',
+  'severity_id',
+  'time',
+  'type_uid',
+];
+/** Of Authorize Session one of `privileges` and `group`; the numbers of activities with a meaning of their own. */
+const REQUIRED_BY_OCSF = {
+  3003: { attributes: ['user', 'privileges'], activities: [1, 2, 3] },
+  3004: { attributes: ['entity'], activities: [1, 2, 3, 4] },
+  6002: { attributes: ['app'], activities: [1, 2, 3, 4] },
+} as const;
+const OTHER = 99;
 
 /** The line that a recorder writes for an event. */
 const recordLine = async (event: AuditEvent): Promise<string> => {
@@ -66,6 +85,28 @@ describe('buildEventAttributes', () => {
       },
     });
   });
+
+  it.each(Object.keys(OCSF_CLASSES) as RecordKind[])(
+    'gives a record of kind %s what OCSF requires of its class',
+    (kind) => {
+      const isOfChain = kind.startsWith('chain.');
+      const record: Record<string, unknown> = isOfChain
+        ? buildChainAttributes(kind as ChainKind, issued.at, '1.2.3')
+        : buildEventAttributes({ kind, at: issued.at } as AuditEvent, '1.2.3');
+      const classUid = record['class_uid'] as keyof typeof REQUIRED_BY_OCSF;
+      expect(Object.keys(record)).toEqual(
+        expect.arrayContaining([...REQUIRED_OF_ALL, ...REQUIRED_BY_OCSF[classUid].attributes]),
+      );
+      const activity = record['activity_id'] as number;
+      expect([...REQUIRED_BY_OCSF[classUid].activities, OTHER]).toContain(activity);
+      expect(record).toMatchObject({
+        category_uid: Math.floor(classUid / 1000),
+        type_uid: classUid * 100 + activity,
+        activity_name: expect.any(String),
+        metadata: { version: '1.6.0', product: { name: 'Valetkey', vendor_name: 'Valetkey' } },
+      });
+    },
+  );
 
   it('lists the exempted rules that the pod violates', () => {
     const given = (exempted: NonNullable<AuditEvent['exempted']>) =>

@@ -1,3 +1,4 @@
+import type { ChainLink } from '../contract/approvals.ts';
 import type { CallHead } from '../contract/authority-api.ts';
 import { boundList, boundMapping, boundText } from './bounded-text.ts';
 import { boundCallHead } from './call-head.ts';
@@ -16,8 +17,8 @@ type OcsfClass = {
   readonly class_uid: 3003 | 3004 | 6002;
   readonly activity_id: number;
   readonly activity_name: string;
-  /** 1 informational, 2 low, 3 medium. */
-  readonly severity_id: 1 | 2 | 3;
+  /** 1 informational, 2 low, 3 medium, 4 high, 5 critical. */
+  readonly severity_id: 1 | 2 | 3 | 4 | 5;
   /** 0 unknown, 1 success, 2 failure. */
   readonly status_id: 0 | 1 | 2;
   /** Type of the entity that `subject` names. */
@@ -54,9 +55,63 @@ export const OCSF_CLASSES: Readonly<Record<RecordKind, OcsfClass>> = {
     severity_id: 2,
     status_id: 2,
   },
+  'secret.revocation_failed': {
+    ...session,
+    ...buildOtherActivity('End Session'),
+    severity_id: 3,
+    status_id: 2,
+  },
+  'run.redecided': { ...session, ...assigns, severity_id: 2, status_id: 2 },
+  'call.refused': {
+    ...session,
+    ...buildOtherActivity('Use Session'),
+    severity_id: 2,
+    status_id: 2,
+  },
   'stream.refused': { ...session, ...buildOtherActivity('Listen'), severity_id: 2, status_id: 2 },
   'revocation.observed': { ...management, ...creates, ...notable, entity: 'revocation' },
   'revocation.collected': { ...management, ...deletes, ...done, entity: 'revocation' },
+  'approval.requested': { ...management, ...creates, ...done, entity: 'approval' },
+  'approval.observed': {
+    ...management,
+    ...buildOtherActivity('Observe'),
+    ...done,
+    entity: 'approval',
+  },
+  'approval.used': { ...management, ...buildOtherActivity('Use'), ...notable, entity: 'approval' },
+  'approval.denied': {
+    ...management,
+    ...buildOtherActivity('Deny'),
+    ...notable,
+    entity: 'approval',
+  },
+  'delegation.minted': { ...session, ...buildOtherActivity('Delegate'), ...done },
+  'delegation.used': { ...session, ...buildOtherActivity('Use Delegation'), ...done },
+  'delegation.refused': {
+    ...session,
+    ...buildOtherActivity('Delegate'),
+    severity_id: 2,
+    status_id: 2,
+  },
+  'emergency.used': {
+    ...{ ...management, ...buildOtherActivity('Use'), severity_id: 4, status_id: 1 },
+    entity: 'approval',
+  },
+  'emergency.reviewed': {
+    ...{ ...management, ...buildOtherActivity('Review'), ...notable },
+    entity: 'approval',
+  },
+  'proposal.created': { ...management, ...creates, ...done, entity: 'proposal' },
+  'proposal.refused': {
+    ...{ ...management, ...creates, severity_id: 2, status_id: 2 },
+    entity: 'proposal',
+  },
+  'signal.received': {
+    ...{ ...session, ...buildOtherActivity('Revoke'), severity_id: 4, status_id: 1 },
+  },
+  'canary.touched': {
+    ...{ ...session, ...buildOtherActivity('Touch Canary'), severity_id: 5, status_id: 2 },
+  },
   'policy.changed': { ...management, ...updates, ...notable, entity: 'policy' },
   'key.changed': { ...management, ...updates, ...notable, entity: 'key' },
   'deny_list.updated': { ...management, ...updates, ...done, entity: 'role' },
@@ -188,6 +243,7 @@ const buildUnmapped = ({
   subject,
   counted,
   calls,
+  chain,
 }: AuditEvent) =>
   omitUndefined({
     kind,
@@ -200,6 +256,8 @@ const buildUnmapped = ({
     },
     // A session record has the run in `session.uid`.
     run: OCSF_CLASSES[kind].class_uid === 3003 ? undefined : boundOptionalText(run),
+    // `chain` is the record's place in the chain of hashes.
+    delegation_chain: chain && chain.length > 0 ? chain.map(buildLink) : undefined,
     task: boundOptionalText(task),
     params: params && boundMapping(params, 2_000),
     purpose: boundOptionalText(purpose),
@@ -211,6 +269,13 @@ const buildUnmapped = ({
     calls: calls && buildCalls(boundCallHead(calls)),
     subject: OCSF_CLASSES[kind].class_uid === 3003 ? boundOptionalText(subject) : undefined,
   });
+
+const buildLink = ({ run, namespace, serviceAccount, task }: ChainLink) => ({
+  run: boundText(run),
+  namespace: boundText(namespace),
+  service_account: boundText(serviceAccount),
+  task: boundText(task),
+});
 
 const buildCalls = ({ from, to, hash, counts, bytesIn, bytesOut, ...lists }: CallHead) => ({
   ...{ from, to, hash, counts, bytes_in: bytesIn, bytes_out: bytesOut },

@@ -6,6 +6,8 @@ export type TimelineStep = {
   readonly kind:
     | 'intent'
     | 'policy'
+    | 'approval'
+    | 'delegation'
     | 'credentials'
     | 'refusal'
     | 'call'
@@ -32,7 +34,9 @@ export const buildRecordSteps = (
 ): { readonly steps: readonly TimelineStep[]; readonly session?: string } => {
   const record = { body, ours: toMapping(body['unmapped']), session: toMapping(body['session']) };
   const { session, ours } = record;
-  if (session['uid'] !== run && ours['run'] !== run) return { steps: [] };
+  if (session['uid'] !== run && ours['run'] !== run) {
+    return { steps: buildChildSteps(record, run) };
+  }
   const at = typeof body['time'] === 'number' ? body['time'] : 0;
   const policy = listPolicyDecisions(record).map((text): TimelineStep => ({
     at,
@@ -48,6 +52,25 @@ export const buildRecordSteps = (
   };
 };
 
+/** What runs below `run` did with what it delegated. */
+const buildChildSteps = ({ body, ours, session }: RecordMembers, run: string): TimelineStep[] => {
+  const text = CHILD_TEXT[String(ours['kind'])];
+  const chain = Array.isArray(ours['delegation_chain'])
+    ? ours['delegation_chain'].map(toMapping)
+    : [];
+  const depth = chain.findIndex((link) => link['run'] === run);
+  if (text === undefined || depth < 0) return [];
+  const at = typeof body['time'] === 'number' ? body['time'] : 0;
+  const who = `${formatMember(ours['namespace'])}/${formatMember(ours['pod'])}`;
+  const child = `run ${formatMember(session['uid'])}, task ${formatMember(ours['task'])} of pod ${who}`;
+  return [{ at, kind: 'delegation', text: `${text} ${chain.length - depth} below: ${child}` }];
+};
+
+const CHILD_TEXT: Readonly<Record<string, string>> = {
+  'run.issued': 'delegated run issued,',
+  'run.ended': 'delegated run ended,',
+};
+
 const isRefusal = ({ ours }: RecordMembers): boolean => ours['kind'] === 'run.refused';
 
 const buildStep = (record: RecordMembers, at: number): TimelineStep => {
@@ -60,6 +83,20 @@ const buildStep = (record: RecordMembers, at: number): TimelineStep => {
       return { at, kind: 'credentials', text: formatCredentials(record) };
     case 'run.refused':
       return { at, kind: 'refusal', text: why };
+    case 'approval.requested':
+    case 'approval.observed':
+    case 'approval.used':
+    case 'approval.denied':
+    case 'emergency.used':
+      return { at, kind: 'approval', text: `${formatApproval(record)} ${why}` };
+    case 'delegation.minted':
+      return { at, kind: 'delegation', text: `minted: ${formatMember(body['message'])}` };
+    case 'delegation.used':
+      return {
+        at,
+        kind: 'delegation',
+        text: `used, from ${formatChain(ours['delegation_chain'])}`,
+      };
     case 'run.ended':
       return { at, kind: 'end', text: formatReason(session['expiration_reason'], body['message']) };
     case 'run.calls':
@@ -73,6 +110,12 @@ const buildStep = (record: RecordMembers, at: number): TimelineStep => {
       };
     }
   }
+};
+
+const formatApproval = ({ body, ours }: RecordMembers): string => {
+  const [what = '', verb = ''] = formatMember(ours['kind']).split('.');
+  const request = formatMember(toMapping(body['entity'])['name']);
+  return `${what === 'emergency' ? 'emergency ' : ''}${verb}: ${request}`;
 };
 
 const formatIntent = ({ body, ours }: RecordMembers): string => {
@@ -94,6 +137,14 @@ const formatIntent = ({ body, ours }: RecordMembers): string => {
   return parts.filter(Boolean).join(' ');
 };
 
+const formatChain = (chain: unknown): string =>
+  (Array.isArray(chain) ? chain.map(toMapping) : [])
+    .map(
+      (link) =>
+        `${formatMember(link['run'])} (task ${formatMember(link['task'])} of ${formatMember(link['namespace'])}/${formatMember(link['service_account'])})`,
+    )
+    .join(' → ');
+
 const formatCredentials = ({ body, ours, session }: RecordMembers): string => {
   const expires = session['expiration_time'];
   const until = typeof expires === 'number' && Math.abs(expires) <= 8.64e15;
@@ -109,6 +160,7 @@ const formatCallSummary = ({ from, to, counts }: Members): string => {
   const parts = Object.entries(toMapping(counts))
     .filter(([, count]) => count !== 0)
     .map(([outcome, count]) => `${formatMember(count)} ${outcome}`);
+  if (parts.length === 0) return 'calls: no more until the end of the run';
   return `calls: ${parts.join(', ')}; lines ${formatMember(from)} to ${formatMember(to)} of the journal`;
 };
 

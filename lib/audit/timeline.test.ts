@@ -8,6 +8,8 @@ import {
   startedAt,
 } from './fixtures/recording.ts';
 import type { AuditEvent } from './audit-event.ts';
+import type { CallEntry } from './call-line.ts';
+import { buildCallEntry, chainCalls } from './fixtures/call-lines.ts';
 import { renderTimeline, buildTimeline } from './timeline.ts';
 
 const second = (count: number): number => startedAt + count * 1_000;
@@ -81,6 +83,105 @@ const renderRun = async (cloudLog: string, run = 'run-1', records?: string) =>
     cloudLogs: [createAuditFile(cloudLog, 'ops.log')],
   });
 
+describe('the timeline of a chain of delegations', () => {
+  const link = (run: string) => ({
+    ...{ run, namespace: 'research', serviceAccount: 'planner', task: 'plan' },
+  });
+  const chained: readonly AuditEvent[] = [
+    buildIntent('parent'),
+    {
+      ...{ ...buildIntent('parent'), kind: 'delegation.minted', at: second(1) },
+      message: 'task summarize for research/agent',
+    },
+    { ...buildIntent('child'), kind: 'delegation.used', at: second(2), chain: [link('parent')] },
+    {
+      ...{ ...buildIntent('child'), kind: 'run.issued', at: second(3), scope },
+      chain: [link('parent')],
+    },
+    {
+      ...{ ...buildIntent('grandchild'), kind: 'run.issued', at: second(4), scope },
+      chain: [link('parent'), link('child')],
+    },
+  ];
+
+  it('shows the runs below a run, and how far', async () => {
+    const lines = renderTimeline(await renderRun('', 'parent', await recordEvents(chained)));
+    const texts = lines.filter((line) => line.includes('delegation'));
+    expect(texts.map((line) => line.slice(39))).toEqual([
+      'minted: task summarize for research/agent',
+      'delegated run issued, 1 below: run child, task summarize of pod research/agent-7',
+      'delegated run issued, 2 below: run grandchild, task summarize of pod research/agent-7',
+    ]);
+  });
+
+  it('shows the runs above a run', async () => {
+    const lines = renderTimeline(await renderRun('', 'child', await recordEvents(chained)));
+    expect(lines.join('\n')).toContain('used, from parent (task plan of research/planner)');
+  });
+});
+
+describe('the timeline of a run that people approved, and a call of it', () => {
+  const actor = buildIntent('run-1');
+  const approval = (kind: AuditEvent['kind'], at: number, message: string): AuditEvent => ({
+    ...{ ...actor, kind, at: second(at) },
+    ...{ subject: `research/ar-${at < 3 ? 1 : 2}`, message },
+  });
+  const records: readonly AuditEvent[] = [
+    { ...begun, at: second(0) },
+    approval('approval.used', 1, 'digest ab, groups data-owners, by mara@example.com'),
+    { ...begun, kind: 'run.issued', at: second(2), scope },
+    approval('approval.requested', 3, 'digest cd, groups data-owners'),
+    approval('approval.observed', 5, 'approve for group data-owners, by mara@example.com'),
+    approval('approval.used', 6, 'digest cd, groups data-owners, by mara@example.com'),
+    { ...actor, kind: 'run.ended', at: second(9), reason: 'completed', message: '' },
+  ];
+  const write = (members: Partial<CallEntry>) =>
+    buildCallEntry({
+      ...{ operation: 's3.PutObject', actions: ['s3:PutObject'] },
+      resources: ['arn:aws:s3:::acme-data/reports/acme/may.csv'],
+      ...members,
+    });
+  const refused = { outcome: 'refused', code: 'approval_pending', status: 403 } as const;
+  const { lines } = chainCalls([
+    write({ at: second(4), ...refused }),
+    write({ at: second(7) }),
+    write({ at: second(8), ...refused }),
+  ]);
+
+  it('shows intent, policy, approval, credentials, calls, log of the cloud and end in order', async () => {
+    const put = { operation: 'put_obj' };
+    const timeline = await buildTimeline({
+      run: 'run-1',
+      records: [createAuditFile(await recordEvents(records))],
+      cloudLogs: [createAuditFile(buildRgwLine(second(7), 'agent-7@run-1', put), 'ops.log')],
+      calls: [createAuditFile(lines.join(''), 'sidecar.log')],
+    });
+    const shown = timeline.steps.map(({ kind, text }) => `${kind}: ${text}`);
+    expect(shown).toEqual([
+      expect.stringMatching(/^intent: task summarize of pod research\/agent-7 /),
+      'policy: allow by starter/0, version cdcdcdcdcdcd',
+      'approval: used: research/ar-1 digest ab, groups data-owners, by mara@example.com',
+      expect.stringMatching(/^credentials: session agent-7@run-1 /),
+      'approval: requested: research/ar-2 digest cd, groups data-owners',
+      expect.stringMatching(/^call: s3.PutObject .*: refused approval_pending, status 403/),
+      'approval: observed: research/ar-2 approve for group data-owners, by mara@example.com',
+      'approval: used: research/ar-2 digest cd, groups data-owners, by mara@example.com',
+      expect.stringMatching(/^call: s3.PutObject .*: allowed, status 200/),
+      'cloud call: put_obj acme-data/reports/acme/may.csv: 200, from 10.20.0.7',
+      expect.stringMatching(/^call: s3.PutObject .*: refused approval_pending, status 403/),
+      'end: completed',
+    ]);
+  });
+
+  it('shows an emergency as an approval', async () => {
+    const used = approval('emergency.used', 1, 'group data-owners, by eve, incident INC-7');
+    const { steps } = await renderRun('', 'run-1', await recordEvents([used]));
+    expect(steps.map(({ kind, text }) => `${kind}: ${text}`)).toEqual([
+      'approval: emergency used: research/ar-1 group data-owners, by eve, incident INC-7',
+    ]);
+  });
+});
+
 describe('buildTimeline', () => {
   it('shows intent, policy, credentials, cloud calls and end in order', async () => {
     expect(renderTimeline(await renderRun(opsLog))).toEqual([
@@ -92,6 +193,20 @@ describe('buildTimeline', () => {
       '2026-01-01T00:00:07.000Z  other        revocation.observed stop-it revoked',
       '2026-01-01T00:00:08.000Z  end          revoked: by alice',
       '2026-01-01T00:00:09.000Z  cloud call   get_obj acme-data/reports/acme/may.csv: 403 AccessDenied, from 10.20.0.7',
+    ]);
+  });
+
+  it('shows who approved the run before its credentials', async () => {
+    const used: AuditEvent = {
+      ...{ kind: 'approval.used', at: second(1), run: 'run-1', subject: 'research/ar-1' },
+      message: 'digest ab, groups data-owners, by mara@example.com',
+    };
+    const { steps } = await renderRun('', 'run-1', await recordEvents([used]));
+    expect(steps).toEqual([
+      {
+        ...{ at: second(1), kind: 'approval' },
+        text: 'used: research/ar-1 digest ab, groups data-owners, by mara@example.com',
+      },
     ]);
   });
 

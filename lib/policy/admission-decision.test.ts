@@ -35,6 +35,23 @@ const evaluateText = async (
 
 const ALL = buildPermit('true');
 
+describe('a policy about the run that delegates', () => {
+  const forbid = ALL + buildForbid('context has parent && context.parent.depth > 1');
+  const permit = buildPermit('context has parent && context.parent.task == "plan"');
+  it.each<[string, Task['delegated'], PolicyDecision['outcome'], PolicyDecision['outcome']]>([
+    ['refuses delegation', undefined, 'allow', 'deny'],
+    ['allows delegation', 'allowed', 'undecided', 'undecided'],
+    ['requires delegation', 'required', 'undecided', 'undecided'],
+  ])('of a task that %s: %s', async (_, delegated, forbidden, permitted) => {
+    const task = { ...taskWithPlaceholder, ...(delegated && { delegated }) };
+    expect((await evaluateText(forbid, task)).outcome).toBe(forbidden);
+    expect((await evaluateText(permit, task)).outcome).toBe(permitted);
+    const without = await evaluateText(buildPermit('!(context has parent)'), task);
+    const outcomes = { allowed: 'undecided', required: 'deny' } as const;
+    expect(without.outcome).toBe(delegated === undefined ? 'allow' : outcomes[delegated]);
+  });
+});
+
 describe('evaluateAdmissionPolicy', () => {
   it.each<[string, PolicyDecision['outcome'], string]>([
     ['no policy permits it', 'deny', buildPermit('context.role == "another"')],

@@ -1,4 +1,5 @@
 import type { PolicyJson, ResidualResponse } from '@cedar-policy/cedar-wasm/nodejs';
+import type { Task } from '../contract/task.ts';
 import { readPlaceholders } from '../task/resource.ts';
 import { evaluateCedarPartially } from './cedar.ts';
 import type { AdmissionPolicyRequest, PolicyDecision } from './decision.ts';
@@ -7,11 +8,11 @@ import { selectCountingPolicies, type CountingPolicies } from './compiled-polici
 import { createAdmissionRequestBuilder, buildGeneralRequest } from './cedar-requests.ts';
 import { isSatisfiable, listUnknowns } from './residuals.ts';
 import { formatReason, formatFailure } from './run-decision.ts';
-import { foldResource } from './unknowns.ts';
+import { foldResource, resolveParentPresence } from './unknowns.ts';
 import type { PairResult } from './pair-results.ts';
 
 /**
- * Decides on a declared task at admission, when time, user, approvals and the values of params
+ * Decides on a declared task at admission, when time, user, parent, approvals and the values of params
  * are unknown. A deny holds for every run of the task; an allow depends on none of these; everything else
  * is undecided. The decision grants nothing: each run is decided again.
  *
@@ -45,14 +46,26 @@ const selectRelevantPolicies = (
   { withUnknowns }: CountingPolicies,
   question: AdmissionPolicyRequest,
 ): PolicyJsonById => {
-  const response = evaluateCedarPartially(withUnknowns, buildGeneralRequest(question));
+  const policies = resolveParents(withUnknowns, question.task.delegated);
+  const response = evaluateCedarPartially(policies, buildGeneralRequest(question));
   const ids = new Set([
     ...response.satisfied,
     ...response.errored,
     ...response.nontrivialResiduals,
   ]);
-  return Object.fromEntries(Object.entries(withUnknowns).filter(([id]) => ids.has(id)));
+  return Object.fromEntries(Object.entries(policies).filter(([id]) => ids.has(id)));
 };
+
+/** Only of a task that may be delegated, and need not be, is it unknown whether a run is above its runs. */
+const resolveParents = (policies: PolicyJsonById, delegated: Task['delegated']): PolicyJsonById =>
+  delegated === 'allowed'
+    ? policies
+    : Object.fromEntries(
+        Object.entries(policies).map(([id, json]) => [
+          id,
+          resolveParentPresence(json, delegated === 'required'),
+        ]),
+      );
 
 /** Policy IDs by the result of their partial evaluation. */
 type ClassifiedPolicies = {

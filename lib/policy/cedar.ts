@@ -15,8 +15,10 @@ import {
 } from '@cedar-policy/cedar-wasm/nodejs';
 import { CEDAR_SCHEMA } from './cedar-schema.ts';
 
-/** A request to Cedar. The action is always `Action::"run"`. */
+/** A request to Cedar. */
 export type CedarRequest = {
+  /** Absent: `Action::"run"`. */
+  readonly action?: 'call';
   readonly principal: EntityUid;
   readonly resource: EntityUid;
   readonly context: Context;
@@ -26,13 +28,13 @@ export type CedarRequest = {
 /** Policies by ID. */
 export type CedarPolicies = {
   /** Sets of two names do not replace each other in the memory of Cedar. */
-  readonly name: 'all' | 'exceptions';
+  readonly name: 'all' | 'exceptions' | 'calls';
   /** Unique to this set of policies among those of its name. */
   readonly key: string;
   readonly texts: Readonly<Record<string, string>>;
 };
 
-const ACTION: EntityUid = { type: 'Action', id: 'run' };
+const toAction = (id: 'run' | 'call' = 'run'): EntityUid => ({ type: 'Action', id });
 
 /** Cedar keeps parsed policies by name and never frees them, so they are replaced under few names. */
 const parsedKeys = new Map<CedarPolicies['name'], string>();
@@ -50,7 +52,7 @@ export const evaluateCedar = (
   parsePoliciesOnce(policies);
   const answer = statefulIsAuthorized({
     ...request,
-    action: ACTION,
+    action: toAction(request.action),
     preparsedPolicySetId: policies.name,
     validateRequest: false,
   });
@@ -78,7 +80,7 @@ export const evaluateCedarPartially = (
 ): ResidualResponse => {
   const answer = isAuthorizedPartial({
     ...request,
-    action: ACTION,
+    action: toAction(request.action),
     policies: { staticPolicies: { ...policies } },
   });
   if (answer.type === 'failure') throw createCedarError('a request', answer.errors);

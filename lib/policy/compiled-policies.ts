@@ -1,13 +1,17 @@
 import { createHash } from 'node:crypto';
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
+import type { ApprovalGroup } from '../contract/approvals.ts';
+import { readApprovalGroup } from './approval-annotation.ts';
 import {
   readPolicy,
+  type ParsedPolicy,
   type PolicyFindings,
   type PolicyText,
   type PolicyReadResult,
 } from './policy-findings.ts';
 import type { CedarPolicies } from './cedar.ts';
-import { markUnknownConditions } from './unknowns.ts';
+import { isAbout } from './call-policies.ts';
+import { markInexactNumbers, markUnknownConditions } from './unknowns.ts';
 import {
   isCounted,
   needsException,
@@ -28,8 +32,12 @@ export type CompiledPolicies = {
   readonly texts: Readonly<Record<string, string>>;
   /** By policy ID, with conditions that are unknown at admission marked. */
   readonly withUnknowns: Readonly<Record<string, PolicyJson>>;
+  /** The forbids that are about calls, by policy ID. Permits of calls decide nothing: all calls are permitted. */
+  readonly callForbids: Readonly<Record<string, PolicyJson>>;
   /** Permits that have an end and a reason, by policy ID, whether or not they have ended. */
   readonly exceptions: Readonly<Record<string, VendException>>;
+  /** Forbids that ask people, by policy ID. */
+  readonly approvals: Readonly<Record<string, ApprovalGroup>>;
 };
 
 /** The time of a decision grows with the number of policies. */
@@ -56,14 +64,27 @@ export const compilePolicies = (set: readonly PolicyText[]): CompiledPolicies =>
     ],
     texts: Object.fromEntries(read.map(({ id, text }) => [id, text])),
     withUnknowns: Object.fromEntries(read.map(({ id, json }) => [id, markUnknownConditions(json)])),
-    exceptions: Object.fromEntries(
-      read.flatMap(({ id, json }) => {
-        const exception = readVendException(json);
-        return exception === undefined ? [] : [[id, exception] as const];
-      }),
+    callForbids: Object.fromEntries(
+      read
+        .filter(({ json }) => json.effect === 'forbid' && isAbout(json, 'call'))
+        .map(({ id, json }) => [id, markInexactNumbers(json)]),
     ),
+    exceptions: collectAnnotated(read, readVendException),
+    approvals: collectAnnotated(read, readApprovalGroup),
   };
 };
+
+/** What the annotations of policies say, by policy ID. */
+const collectAnnotated = <T>(
+  policies: readonly ParsedPolicy[],
+  readAnnotated: (json: PolicyJson) => T | undefined,
+): Readonly<Record<string, T>> =>
+  Object.fromEntries(
+    policies.flatMap(({ id, json }) => {
+      const annotated = readAnnotated(json);
+      return annotated === undefined ? [] : [[id, annotated] as const];
+    }),
+  );
 
 /** The policies of a set that count for one request. */
 export type CountingPolicies = CedarPolicies & Pick<CompiledPolicies, 'withUnknowns'>;

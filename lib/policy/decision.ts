@@ -1,6 +1,6 @@
 import type { CloudSettings, SourceRestriction, VendPolicy } from '../contract/platform.ts';
 import type { Task } from '../contract/task.ts';
-import type { HttpUpstream } from '../upstreams/upstream.ts';
+import type { Upstream } from '../upstreams/upstream.ts';
 
 /** A request to run a task, as policy sees it. */
 export type RunPolicyRequest = {
@@ -10,11 +10,18 @@ export type RunPolicyRequest = {
     readonly serviceAccount: string;
   };
   readonly task: Task;
-  /** Of a task of provider `http`: it assigns the access levels. */
-  readonly upstream?: HttpUpstream;
+  /** Of a task of a provider other than `aws`: it assigns the access levels. */
+  readonly upstream?: Upstream;
   /** Checked by `bindParams`. */
   readonly params: Readonly<Record<string, string>>;
   readonly user?: { readonly issuer: string; readonly subject: string };
+  /** The run that delegated this one. Depth: how many runs are above it. */
+  readonly parent?: {
+    readonly namespace: string;
+    readonly serviceAccount: string;
+    readonly task: string;
+    readonly depth: number;
+  };
   readonly sourceRestriction: SourceRestriction['mode'];
   /** Of the platform's cloud: it decides what a session reaches beyond the pairs of the task. */
   readonly dialect: CloudSettings['dialect'];

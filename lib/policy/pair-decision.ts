@@ -1,9 +1,9 @@
 import type { LoadCatalog } from '../catalog/catalog.ts';
-import { formatFieldError } from '../schema/field-error.ts';
+import { formatFieldError, succeed, type Result } from '../schema/field-error.ts';
 import { expandPairs, type Pair } from '../task/pairs.ts';
 import { listReachedPairs } from '../task/reached-pairs.ts';
 import type { AdmissionPolicyRequest, PolicyDecision } from './decision.ts';
-import { expandHttpPairs } from './http-pairs.ts';
+import { expandUpstreamPairs } from './upstream-pairs.ts';
 import type { CompiledPolicies } from './compiled-policies.ts';
 import { combineResults, type PairResult } from './pair-results.ts';
 
@@ -23,19 +23,33 @@ export type EvaluationDeps = {
  */
 export const evaluatePairs = async (
   { policies, loadCatalog, admit }: EvaluationDeps,
-  { task, upstream, dialect }: Pick<AdmissionPolicyRequest, 'task' | 'upstream' | 'dialect'>,
+  question: PairsRequest,
   createEvaluator: () => (pair: Pair) => PairResult,
 ): Promise<PolicyDecision> => {
   const { blockers, version } = policies;
   if (blockers.length > 0) return { outcome: 'deny', policies: [], reasons: blockers, version };
-  const isHttp = task.provider === 'http';
-  const pairs = isHttp ? expandHttpPairs(task, upstream) : await expandPairs(task, loadCatalog);
+  const pairs = await listPairs(question, loadCatalog);
   if (!pairs.ok) {
     return { outcome: 'deny', policies: [], reasons: pairs.faults.map(formatFieldError), version };
   }
-  const reached =
-    dialect === 's3' && !isHttp ? listReachedPairs(pairs.value, await loadCatalog(['s3'])) : [];
-  const all = [...pairs.value, ...reached];
-  admit?.(all.length);
-  return combineResults(all.map(createEvaluator()), version);
+  admit?.(pairs.value.length);
+  return combineResults(pairs.value.map(createEvaluator()), version);
+};
+
+type PairsRequest = Pick<AdmissionPolicyRequest, 'task' | 'upstream' | 'dialect'>;
+
+/**
+ * Lists the pairs of a task, and those that its session reaches beyond them.
+ *
+ * @throws only when the files of the catalog cannot be read
+ */
+export const listPairs = async (
+  { task, upstream, dialect }: PairsRequest,
+  loadCatalog: LoadCatalog,
+): Promise<Result<readonly Pair[]>> => {
+  if (task.provider !== 'aws') return expandUpstreamPairs(task, upstream);
+  const pairs = await expandPairs(task, loadCatalog);
+  if (!pairs.ok || dialect !== 's3') return pairs;
+  const reached = listReachedPairs(pairs.value, await loadCatalog(['s3']));
+  return succeed([...pairs.value, ...reached]);
 };

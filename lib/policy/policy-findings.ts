@@ -1,6 +1,9 @@
 import type { DetailedError, PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
 import type { FieldError } from '../schema/field-error.ts';
 import { splitPolicies, parsePolicySyntax, validatePolicies } from './cedar.ts';
+import { findApprovalFaults, warnOfApproval } from './approval-annotation.ts';
+import { readAnnotation } from './cedar-annotations.ts';
+import { isAbout } from './call-policies.ts';
 import { findExcessiveNesting, MAX_HEIGHT } from './nesting.ts';
 import { findUnsoundUses } from './soundness.ts';
 import {
@@ -60,15 +63,19 @@ export type WriteContext = Pick<CountingRequest, 'atMs' | 'vend'>;
 
 /**
  * Checks the text of one TaskPolicy when it is written: as {@link checkPolicy}, and the annotations of
- * exceptions. It warns of exceptions that have no effect.
+ * exceptions and approvals. It warns of those that have no effect.
  *
  * @throws only when Cedar itself fails
  */
 export const checkWrittenPolicy = (policy: PolicyText, context: WriteContext): PolicyFindings => {
-  const { findings, parsed } = readPolicy(policy, ({ json, text }) =>
-    findExceptionFaults(json, text, context.atMs),
-  );
-  const idle = parsed.flatMap((part) => warnOfException(part, context));
+  const { findings, parsed } = readPolicy(policy, ({ json, text }) => [
+    ...findExceptionFaults(json, text, context.atMs),
+    ...findApprovalFaults(json, text),
+  ]);
+  const idle = parsed.flatMap((part) => [
+    ...warnOfException(part, context),
+    ...warnOfApproval(part.id, part.json),
+  ]);
   return { ...findings, warnings: [...findings.warnings, ...idle] };
 };
 
@@ -168,13 +175,33 @@ const parsePolicies = (
     ...parsed.flatMap(({ json, text, from }) => shiftFindings(findUnsoundUses(json, text), from)),
     ...parsed.flatMap((part) => shiftFindings(checkMore(part), part.from)),
   ];
-  if (found.length > 0) return buildInvalidResult(policy, found);
-  const odd = warnings.map(({ policyId, error }) =>
-    escapeUnprintable(stripPrefix(error.message, parsed[Number(policyId)]?.id)),
-  );
+  if (found.length > 0) return buildInvalidResult(policy, dropRepeated(found));
+  const odd = [
+    ...warnings.map(({ policyId, error }) =>
+      escapeUnprintable(stripPrefix(error.message, parsed[Number(policyId)]?.id)),
+    ),
+    ...parsed.flatMap(warnOfCallPermit),
+  ];
   const policies = parsed.map(({ id }) => id);
   return { findings: { name: policy.name, policies, faults: [], warnings: odd.sort() }, parsed };
 };
+
+/** A policy with an open action constraint is validated for each action: the one that it is about is named. */
+const dropRepeated = (findings: readonly PolicyFinding[]): readonly PolicyFinding[] => {
+  const toKey = ({ offset, got }: PolicyFinding): string =>
+    JSON.stringify([offset, got.replace('Action::"call"', 'Action::"run"')]);
+  return [...new Map(findings.toSorted(byRunLast).map((each) => [toKey(each), each])).values()];
+};
+
+const byRunLast = (one: PolicyFinding, other: PolicyFinding): number =>
+  Number(one.got.includes('Action::"run"')) - Number(other.got.includes('Action::"run"'));
+
+const warnOfCallPermit = ({ id, json }: ParsedPolicy): readonly string[] =>
+  json.effect === 'permit' && isAbout(json, 'call')
+    ? [
+        `${id}: a permit of calls has no effect, because every call of a run is permitted: write a forbid`,
+      ]
+    : [];
 
 /** Not in the schema, and {@link findUnsoundUses} explains why. */
 const PURPOSE_ERROR = /attribute `purpose` in context\b/;
@@ -185,9 +212,8 @@ const shiftFindings = (
 ): readonly PolicyFinding[] =>
   findings.map((finding) => ({ ...finding, offset: finding.offset + from }));
 
-/** `@id` without a text is an empty ID. Cedar returns null for it, although its types exclude null. */
-const getPolicyId = ({ annotations = {} }: PolicyJson): string | undefined =>
-  Object.hasOwn(annotations, 'id') ? (annotations['id'] ?? '') : undefined;
+/** `@id` without a text is an empty ID. */
+const getPolicyId = (policy: PolicyJson): string | undefined => readAnnotation(policy, 'id');
 
 const ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 

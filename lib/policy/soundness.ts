@@ -1,4 +1,5 @@
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
+import { isAbout } from './call-policies.ts';
 import type { PolicyFinding } from './policy-source.ts';
 import {
   getContextAttribute,
@@ -90,7 +91,8 @@ type ReservedWord = keyof typeof RESERVED_WORDS;
  * Finds every use of `context.purpose`, which is free text of the agent, and every use of
  * `context.resource` with which a policy could allow a declared pattern and deny a
  * resource that the pattern covers. `like` matches the text of the pattern: this is a subset check only
- * if an allow requires it to be true.
+ * if an allow requires it to be true. Calls have a concrete resource: a policy that is about calls only may
+ * use `context.resource` anywhere.
  *
  * The syntax tree has no positions, but its words are in the order of the text.
  *
@@ -106,7 +108,8 @@ export const findUnsoundUses = (policy: PolicyJson, text: string): readonly Poli
   };
   const report = (word: ReservedWord, advice?: Advice): void => {
     const offset = remaining[word].shift() ?? 0;
-    if (advice !== undefined) found.push({ offset, ...advice });
+    const isSound = word === 'resource' && !isAbout(policy, 'run');
+    if (advice !== undefined && !isSound) found.push({ offset, ...advice });
   };
   for (const { kind, body } of policy.conditions)
     walkExpression(body, getPosition(policy, kind), report);

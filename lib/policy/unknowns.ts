@@ -9,18 +9,37 @@ import {
   type Expr,
 } from './cedar-syntax.ts';
 
-/** The optional attribute: at admission, even its presence is unknown. */
-const OPTIONAL = 'user';
+/** The optional attributes: at admission, even their presence is unknown. */
+const OPTIONAL = ['user', 'parent'];
 
 const buildUnknown = (name: string): Expr => ({ unknown: [{ Value: name }] });
 
 /**
- * Marks `context has user` as unknown, like its value. Integers that JSON cannot represent exactly are
+ * Marks `context has user` and `context has parent` as unknown, like their values. Integers that JSON cannot represent exactly are
  * also marked as unknown.
  */
 export const markUnknownConditions = (policy: PolicyJson): PolicyJson =>
   mapConditions(policy, function mark(expr): Expr {
-    if (getContextPresence(expr) === OPTIONAL) return buildUnknown(OPTIONAL);
+    const present = getContextPresence(expr);
+    if (present !== undefined && OPTIONAL.includes(present)) return buildUnknown(present);
+    return isInexact(expr['Value']) ? buildUnknown('large numbers') : mapChildren(expr, mark);
+  });
+
+/**
+ * Resolves `context has parent`, which {@link markUnknownConditions} marked: a task that refuses delegation has no
+ * run above it, and one that requires it always does.
+ */
+export const resolveParentPresence = (policy: PolicyJson, isPresent: boolean): PolicyJson =>
+  mapConditions(policy, function resolve(expr): Expr {
+    return isUnknownParent(expr) ? { Value: isPresent } : mapChildren(expr, resolve);
+  });
+
+const isUnknownParent = (expr: Expr): boolean =>
+  JSON.stringify(expr['unknown']) === JSON.stringify([{ Value: 'parent' }]);
+
+/** Marks integers that JSON cannot represent exactly as unknown. */
+export const markInexactNumbers = (policy: PolicyJson): PolicyJson =>
+  mapConditions(policy, function mark(expr): Expr {
     return isInexact(expr['Value']) ? buildUnknown('large numbers') : mapChildren(expr, mark);
   });
 

@@ -1,6 +1,7 @@
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
 import type { VendPolicy } from '../contract/platform.ts';
 import type { Task } from '../contract/task.ts';
+import { findAnnotation, readAnnotation } from './cedar-annotations.ts';
 import { escapeUnprintable, type PolicyFinding } from './policy-source.ts';
 
 /** A permit that may allow `delivery: vend` while `policy.vend` is `exception`. */
@@ -76,14 +77,12 @@ export const readVendException = (policy: PolicyJson): VendException | undefined
   return isException ? { until, reason } : undefined;
 };
 
-/** Cedar returns null for an annotation without a text, although its types exclude null. */
-const readAnnotations = ({
-  annotations = {},
-}: PolicyJson): { readonly until: string | undefined; readonly reason: string | undefined } => {
-  const readText = (name: string): string | undefined =>
-    Object.hasOwn(annotations, name) ? (annotations[name] ?? '') : undefined;
-  return { until: readText('until'), reason: readText('reason') };
-};
+const readAnnotations = (
+  policy: PolicyJson,
+): { readonly until: string | undefined; readonly reason: string | undefined } => ({
+  until: readAnnotation(policy, 'until'),
+  reason: readAnnotation(policy, 'reason'),
+});
 
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
 
@@ -159,8 +158,3 @@ const checkUntil = (until: string, atMs: number): AnnotationFault | undefined =>
   const limit = `at most ${MAX_EXCEPTION_DAYS} days ahead`;
   return { at: 'until', expected: `@until("${last}") or earlier, ${limit}` };
 };
-
-const ANNOTATION = /"(?:[^"\\]|\\[^])*"|@\s*(\w+)/g;
-
-const findAnnotation = (text: string, name: string): number =>
-  Array.from(text.matchAll(ANNOTATION)).find(([, found]) => found === name)?.index ?? 0;
