@@ -1,11 +1,20 @@
-import type { AuthorityAccess } from '../../contract/authority-api.ts';
+import type { DecideCall } from '../../calls/gates.ts';
+import type { AuthorityAccess, RunDecision } from '../../contract/authority-api.ts';
 import type { CallReport } from '../../calls/journal.ts';
+import type { ProposalRequest } from '../../contract/proposals.ts';
 import type { EndReport } from '../../runs/end-reports.ts';
 import type { Exchange } from '../../contract/exchange.ts';
 import type { Connect } from '../../runs/revocation-stream.ts';
 import { createAuthorityExchange, type AuthorityExchangeDeps } from './authority-exchange.ts';
 import { createConnection } from './connection.ts';
 import { createEventStream } from './event-stream.ts';
+import { createProposalSender } from './proposals.ts';
+import {
+  createCallDecider,
+  createDelegator,
+  createRedecider,
+  type DelegateRun,
+} from './run-decisions.ts';
 import { createCallRecordSender, createEndReportSender } from './run-reports.ts';
 
 /** The sidecar's calls to the authority. */
@@ -14,8 +23,15 @@ export type AuthorityClient = {
   readonly connect: Connect;
   /** @throws ExchangeError */
   readonly reportEnd: (report: EndReport) => Promise<void>;
+  /** Asks about one call. @throws ExchangeError */
+  readonly decideCall: DecideCall;
+  /** Asks again about a run. @throws ExchangeError */
+  readonly redecide: (ticket: string) => Promise<RunDecision>;
+  readonly delegate: DelegateRun;
   /** @throws ExchangeError */
   readonly reportCalls: (report: CallReport) => Promise<void>;
+  /** Proposes what a refusal says is missing. @returns the name of the TaskProposal @throws ExchangeError */
+  readonly propose: (proposal: ProposalRequest) => Promise<string>;
   /** Closes idle connections, so that the next call may reach another replica. */
   readonly reconnect: () => void;
 };
@@ -30,7 +46,11 @@ export const createAuthorityClient = (
     exchange: createAuthorityExchange({ ...deps, connection }),
     connect: createEventStream(connection),
     reportEnd: createEndReportSender(connection, deps.readToken),
+    decideCall: createCallDecider(connection, deps.readToken),
+    redecide: createRedecider(connection, deps.readToken),
+    delegate: createDelegator(connection, deps.readToken),
     reportCalls: createCallRecordSender(connection, deps.readToken),
+    propose: createProposalSender(connection, deps.readToken),
     reconnect: connection.closeIdle,
   };
 };

@@ -1,4 +1,5 @@
 import type { RetryDecision, RetryAction } from '../../async/retry.ts';
+import type { PendingApproval } from '../../contract/authority-api.ts';
 import { ExchangeError } from '../../contract/exchange.ts';
 import {
   ConnectionError,
@@ -18,12 +19,33 @@ export class AuthorityError extends Error {
   /** The authority's stable `reason`; `http_<status>` if there is none. */
   readonly code: string;
   readonly retryAfterMs: number | undefined;
+  readonly holdMs: number | undefined;
+  readonly approval: Pick<PendingApproval, 'namespace' | 'name'> | undefined;
+  readonly policies: readonly string[];
 
-  constructor(status: number, code: string, message: string, retryAfterMs?: number) {
+  constructor(
+    status: number,
+    code: string,
+    message: string,
+    {
+      retryAfterMs,
+      holdMs,
+      approval,
+      policies = [],
+    }: {
+      retryAfterMs?: number | undefined;
+      holdMs?: number | undefined;
+      approval?: Pick<PendingApproval, 'namespace' | 'name'> | undefined;
+      policies?: readonly string[];
+    } = {},
+  ) {
     super(message);
     this.status = status;
     this.code = code;
     this.retryAfterMs = retryAfterMs;
+    this.holdMs = holdMs;
+    this.approval = approval;
+    this.policies = policies;
   }
 }
 
@@ -48,13 +70,23 @@ export const toAuthorityError = (
       status,
       `http_${status}`,
       `expected a token response, got HTTP status ${status}`,
-      waitMs,
+      { retryAfterMs: waitMs },
     );
   }
-  const { reason, error_description, policies = [] } = answer.value;
+  const { reason, error_description, policies = [], approval } = answer.value;
   const deciding = policies.length === 0 ? '' : ` (policies: ${policies.join(', ')})`;
-  return new AuthorityError(status, reason, `${error_description}${deciding}`, waitMs);
+  return new AuthorityError(status, reason, `${error_description}${deciding}`, {
+    ...{ retryAfterMs: waitMs ?? toWaitMs(approval), policies },
+    ...(approval?.hold !== undefined && { holdMs: approval.hold * 1000 }),
+    ...(approval !== undefined && {
+      approval: { namespace: approval.namespace, name: approval.name },
+    }),
+  });
 };
+
+/** A person needs longer than an exchange may take: the consumer asks again after this time. */
+const toWaitMs = (approval: PendingApproval | undefined): number | undefined =>
+  approval && approval.interval * 1000;
 
 /**
  * Creates the function that decides about a retry. The authority accepts a user token once. An attempt
@@ -88,8 +120,13 @@ export const toExchangeError = (thrown: unknown): ExchangeError => {
 };
 
 const toResponseError = (error: AuthorityError): ExchangeError => {
-  const { code, message, retryAfterMs } = error;
-  const wait = retryAfterMs === undefined ? {} : { retryAfterMs };
+  const { code, message, retryAfterMs, holdMs, approval, policies } = error;
+  const wait = {
+    policies,
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+    ...(holdMs !== undefined && { holdMs }),
+    ...(approval !== undefined && { approval }),
+  };
   return isDecision(error)
     ? new ExchangeError('refused', code, `The authority refused: ${message}`, wait)
     : new ExchangeError('unavailable', code, `The authority is unavailable: ${message}`, wait);

@@ -86,10 +86,12 @@ describe('createAuthorityExchange', () => {
     });
     expect(Math.abs(issued.deadline - Date.now() - 600_000)).toBeLessThan(1000);
     expect(authority.forms).toHaveLength(1);
-    const { authorization_details, ...fields } = authority.forms[0]?.fields ?? {};
+    const { authorization_details, attempt, ...fields } = authority.forms[0]?.fields ?? {};
+    expect(attempt).toMatch(/^[0-9a-f-]{36}$/);
     expect(fields).toEqual({
       grant_type: TOKEN_EXCHANGE_GRANT,
       requested_token_type: CREDENTIALS_TYPE,
+      capabilities: 'gates canaries',
       subject_token: 'pod.token.1',
       subject_token_type: JWT_TYPE,
     });
@@ -222,7 +224,7 @@ const failures: [string, FakeReply, number, 'refused' | 'unavailable', string][]
   ['no response', 'hang', 3, 'unavailable', 'authority_unreachable'],
   [
     'an answer without an end',
-    { status: 200, body: 'x'.repeat(70_000) },
+    { status: 200, body: 'x'.repeat(300_000) },
     1,
     'unavailable',
     'authority_unreachable',
@@ -258,6 +260,18 @@ describe('a failed response', () => {
     expect(message).toContain('nothing permits s3:DeleteObject');
     expect(message).toContain('starter/0, guard/1');
     expect(contacts()).toBe(1);
+  });
+
+  test('has the same attempt in each repetition, and another one in the next exchange', async () => {
+    const { authority, run } = await withAuthority((form, before) =>
+      before === 0 ? buildRefusedReply(503, 'draining') : buildGrantedReply(form),
+    );
+    await run();
+    await run();
+    const attempts = authority.forms.map(({ fields }) => fields['attempt']);
+    expect(attempts[0]).toMatch(/^[0-9a-f-]{36}$/);
+    expect(attempts[1]).toBe(attempts[0]);
+    expect(attempts[2]).not.toBe(attempts[0]);
   });
 
   test('is retried with a token that is read again', async () => {

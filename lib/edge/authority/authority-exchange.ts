@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+
 import { TOKEN_PATH } from '../../contract/authority-api.ts';
 import type { Clock } from '../../contract/clock.ts';
 import { retryWithBackoff, type RetryDeps } from '../../async/retry.ts';
@@ -33,7 +35,9 @@ export const createAuthorityExchange =
     const hasUserToken = request.userToken !== undefined;
     // On a pooled connection that the server just closed, the user token might count as used.
     if (hasUserToken) deps.connection.closeIdle();
-    const attempt = (): Promise<IssuedRun> => tryOnce(deps, request, signal);
+    // The same for each repetition: an approval is used once, and its answer may be lost.
+    const id = randomUUID();
+    const attempt = (): Promise<IssuedRun> => tryOnce(deps, request, { id, signal });
     const evaluate = createRetryEvaluator({ hasUserToken });
     return retryWithBackoff({ attempt, evaluate, onRetry }, deps, signal);
   };
@@ -41,13 +45,14 @@ export const createAuthorityExchange =
 const tryOnce = async (
   deps: AuthorityExchangeDeps,
   request: RunRequest,
-  signal: AbortSignal,
+  { id, signal }: { readonly id: string; readonly signal: AbortSignal },
 ): Promise<IssuedRun> => {
   const { connection, clock, onContact, attemptTimeoutMs = ATTEMPT_TIMEOUT_MS } = deps;
   const token = deps.readToken();
   const limited = AbortSignal.any([signal, AbortSignal.timeout(attemptTimeoutMs)]);
   const sentAt = clock.now();
-  const response = await connection.post(TOKEN_PATH, buildTokenForm(request, token), limited);
+  const form = buildTokenForm(request, { podToken: token, attempt: id });
+  const response = await connection.post(TOKEN_PATH, form, limited);
   const midpoint = (sentAt + clock.now()) / 2;
   if (response.status === 200) {
     const issued = toIssuedRun(
@@ -58,7 +63,8 @@ const tryOnce = async (
     onContact();
     return issued;
   }
-  const secrets = [token, ...(request.userToken === undefined ? [] : [request.userToken])];
+  const { userToken, delegation } = request;
+  const secrets = [token, userToken, delegation].filter((each) => each !== undefined);
   const error = toAuthorityError(response, secrets);
   if (isDecision(error)) onContact();
   throw error;

@@ -2,11 +2,11 @@ import type { IncomingMessage } from 'node:http';
 import { Agent, type RequestOptions } from 'node:https';
 import { urlToHttpOptions } from 'node:url';
 
-import type { AuthorityAccess } from '../../contract/authority-api.ts';
+import { FOLLOW_HEADER, type AuthorityAccess } from '../../contract/authority-api.ts';
 import { requestStream, sendRequest, type BufferedResponse } from '../http/https-client.ts';
 
-/** Many times the size of a session token and the policies of a refusal. */
-export const MAX_BODY_BYTES = 64 * 1024;
+/** A certificate bundle of 64 KiB, a secret of 16 KiB and what presents and releases it, in base64. */
+export const MAX_BODY_BYTES = 256 * 1024;
 
 /** Until a connection is established, TLS included. */
 const CONNECT_TIMEOUT_MS = 3_000;
@@ -28,7 +28,11 @@ export type Connection = {
    *
    * @throws ConnectionError if there is no response
    */
-  readonly stream: (path: string, token: string, signal: AbortSignal) => Promise<IncomingMessage>;
+  readonly stream: (
+    path: string,
+    opening: { readonly token: string; readonly followed: readonly string[] },
+    signal: AbortSignal,
+  ) => Promise<IncomingMessage>;
   /** Closes idle connections: their replica may be shutting down. */
   readonly closeIdle: () => void;
 };
@@ -54,8 +58,12 @@ export const createConnection = ({
         { body, connectTimeoutMs: CONNECT_TIMEOUT_MS, maxBodyBytes: MAX_BODY_BYTES },
       );
     },
-    stream: (path, token, signal) => {
-      const headers = { Authorization: `Bearer ${token}`, Accept: 'application/x-ndjson' };
+    stream: (path, { token, followed }, signal) => {
+      const headers = {
+        Authorization: `Bearer ${token}`,
+        Accept: 'application/x-ndjson',
+        ...(followed.length > 0 && { [FOLLOW_HEADER]: followed.join(',') }),
+      };
       return requestStream(
         { ...toOptions(path), ...trust, agent: false, headers, signal },
         { connectTimeoutMs: CONNECT_TIMEOUT_MS },

@@ -31,7 +31,7 @@ const withStream = async (
   let wake = (): void => undefined;
   const abort = new AbortController();
   const going = connect(
-    'pod.token.secret',
+    { token: 'pod.token.secret', followed: [] },
     (line) => {
       lines.push(line);
       wake();

@@ -30,6 +30,7 @@ const revocation: Reader<StreamedRevocation> = lenientObject({
 const lines: Readonly<Record<StreamLine['type'], Reader<StreamLine>>> = {
   heartbeat: lenientObject({ type: stringEnum(['heartbeat']) }),
   revocations: lenientObject({ type: stringEnum(['revocations']), active: list(revocation) }),
+  policies: lenientObject({ type: stringEnum(['policies']), version: boundedString(64) }),
   reconnect: lenientObject({ type: stringEnum(['reconnect']) }),
 };
 
@@ -40,9 +41,9 @@ const lines: Readonly<Record<StreamLine['type'], Reader<StreamLine>>> = {
  */
 export const createEventStream =
   (connection: Connection): Connect =>
-  async (token, onLine, signal) => {
+  async ({ token, followed }, onLine, signal) => {
     try {
-      const response = await connection.stream(EVENTS_PATH, token, signal);
+      const response = await connection.stream(EVENTS_PATH, { token, followed }, signal);
       if (response.statusCode !== 200) throw await readRefusal(response, token);
       for await (const text of readLines(response)) {
         const line = readLine(text);

@@ -1,23 +1,38 @@
 import {
   CREDENTIALS_TYPE,
   HTTP_HEADERS_TYPE,
+  POSTGRES_LOGIN_TYPE,
   type TaskDetails,
   type TokenResponse,
 } from '../../contract/authority-api.ts';
 import {
   ExchangeError,
   type AwsRun,
-  type HttpRun,
   type IssuedRun,
+  type RunOversight,
   type RunRequest,
+  type SecretRun,
 } from '../../contract/exchange.ts';
+import type { Provider } from '../../contract/task.ts';
 import type { FieldError, Result } from '../../schema/field-error.ts';
-import { readCredentials, readHttpSecret, readTokenResponse } from './token-response-schema.ts';
+import {
+  readCredentials,
+  readHttpSecret,
+  readPostgresSecret,
+  readTokenResponse,
+} from './token-response-schema.ts';
 
 const MAX_SKEW_MS = 30_000;
 
 /** What a run gets, without its times. */
-type Issued = Pick<AwsRun, 'credentials'> | Pick<HttpRun, 'secret'>;
+type Issued = Pick<AwsRun, 'credentials'> | Pick<SecretRun, 'secret' | 'release' | 'fixedKey'>;
+
+const TOKEN_TYPES = {
+  aws: CREDENTIALS_TYPE,
+  http: HTTP_HEADERS_TYPE,
+  postgres: POSTGRES_LOGIN_TYPE,
+} as const satisfies Record<Provider, TokenResponse['issued_token_type']>;
+
 type ParsedResponse = { readonly response: TokenResponse; readonly issued: Issued };
 
 /**
@@ -31,16 +46,30 @@ export const readTokenExchangeResponse = (body: string, request: RunRequest): Pa
   if (!matchesRequest(parsed.value.authorization_details[0], request)) {
     throw toInvalidResponseError([{ path: 'authorization_details', expected: '', got: '' }]);
   }
+  const { allow, ancestors } = parsed.value;
+  const isNarrowed = allow !== undefined && ancestors !== undefined;
+  if (isNarrowed !== (request.delegation !== undefined)) {
+    throw toInvalidResponseError([{ path: 'allow, ancestors', expected: '', got: '' }]);
+  }
   return { response: parsed.value, issued: readIssued(parsed.value, request) };
 };
 
 /** The provider of the task decides what is expected: the other type is no answer to this request. */
 const readIssued = (response: TokenResponse, { task }: RunRequest): Issued => {
-  const expected = task.provider === 'http' ? HTTP_HEADERS_TYPE : CREDENTIALS_TYPE;
+  const expected = TOKEN_TYPES[task.provider];
   if (response.issued_token_type !== expected) {
     throw toInvalidResponseError([{ path: 'issued_token_type', expected, got: '' }]);
   }
-  if (task.provider === 'http') return { secret: requireRead(readHttpSecret(response)) };
+  if (task.provider === 'postgres') return { secret: requireRead(readPostgresSecret(response)) };
+  if (task.provider === 'http') {
+    const { release, fixed_key: fixedKey } = response;
+    const secret = requireRead(readHttpSecret(response));
+    return {
+      secret,
+      ...(release !== undefined && { release }),
+      ...(fixedKey !== undefined && { fixedKey }),
+    };
+  }
   const { AccessKeyId, SecretAccessKey, Token } = requireRead(readCredentials(response));
   return {
     credentials: {
@@ -88,14 +117,25 @@ export const toIssuedRun = (
   const skewMs = cloud_skew_ms + aheadMs;
   reportSkew(skewMs);
   checkSkew(skewMs);
+  const oversight = toOversight(response);
   return {
     run,
     ...issued,
     deadline: deadline_ms - aheadMs,
     skewMs: cloud_skew_ms,
+    ...(oversight !== undefined && { oversight }),
     ...(packed_policy_percent === undefined ? {} : { packedPolicyPercent: packed_policy_percent }),
+    ...(response.approved && { isApproved: true }),
+    ...(response.allow !== undefined && { allow: response.allow }),
+    ...(response.ancestors !== undefined && { ancestors: response.ancestors }),
   };
 };
+
+/** Absent from an older authority, which knows no policies about calls. */
+const toOversight = ({ ticket, gates, policy_version }: TokenResponse): RunOversight | undefined =>
+  gates === undefined || policy_version === undefined
+    ? undefined
+    : { gates, policyVersion: policy_version, ...(ticket !== undefined && { ticket }) };
 
 const checkSkew = (skewMs: number): void => {
   if (Math.abs(skewMs) <= MAX_SKEW_MS) return;

@@ -32,6 +32,17 @@ describe('createEndReportSender', () => {
     ]);
   });
 
+  test('returns the release of a run whose secret has to be revoked', async () => {
+    const authority = await startFakeAuthority(() => ({ status: 200, body: '' }));
+    closing.push(authority.stop);
+    const reportEnd = createEndReportSender(createConnection(authority), () => 'pod.token');
+    await reportEnd({ run: 'run-1', end: 'expired', release: 'model-api.c2VhbA' });
+    expect(authority.forms[0]?.fields).toEqual({
+      ...{ token: 'run-1', subject_token: 'pod.token', reason: 'expired' },
+      release: 'model-api.c2VhbA',
+    });
+  });
+
   test.each([
     ['refused', buildRefusedReply(403, 'run_not_owned'), 'run_not_owned'],
     ['unavailable', buildRefusedReply(503, 'draining'), 'draining'],

@@ -30,9 +30,14 @@ const createReportSender =
  * @throws ExchangeError
  */
 export const createEndReportSender = createReportSender(
-  ({ run, end }: Pick<EndReport, 'run' | 'end'>) => ({
+  ({ run, end, release, ticket, hasDelegated = false }: Omit<EndReport, 'until'>) => ({
     path: REVOKE_PATH,
-    fields: { token: run, reason: end },
+    fields: {
+      ...{ token: run, reason: end },
+      ...(release !== undefined && { release }),
+      ...(ticket !== undefined && { ticket }),
+      ...(hasDelegated && { delegated: 'true' }),
+    },
   }),
 );
 

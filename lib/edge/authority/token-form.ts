@@ -1,5 +1,7 @@
 import {
+  CAPABILITIES,
   CREDENTIALS_TYPE,
+  DELEGATION_TYPE,
   ID_TOKEN_TYPE,
   JWT_TYPE,
   TASK_DETAILS_TYPE,
@@ -8,15 +10,23 @@ import {
 } from '../../contract/authority-api.ts';
 import type { RunRequest } from '../../contract/exchange.ts';
 
-/** Builds a token exchange request (RFC 8693, section 2.1). With a user token, the pod is the actor. */
-export const buildTokenForm = (request: RunRequest, podToken: string): URLSearchParams => {
-  const { userToken } = request;
+/**
+ * Builds a token exchange request (RFC 8693, section 2.1). With the token of a user, or the handle of another run,
+ * the pod is the actor.
+ */
+export const buildTokenForm = (
+  request: RunRequest,
+  { podToken, attempt }: { readonly podToken: string; readonly attempt: string },
+): URLSearchParams => {
+  const { userToken, delegation } = request;
+  const subject = delegation ?? userToken;
+  const type = delegation === undefined ? ID_TOKEN_TYPE : DELEGATION_TYPE;
   const tokens =
-    userToken === undefined
+    subject === undefined
       ? { subject_token: podToken, subject_token_type: JWT_TYPE }
       : {
-          subject_token: userToken,
-          subject_token_type: ID_TOKEN_TYPE,
+          subject_token: subject,
+          subject_token_type: type,
           actor_token: podToken,
           actor_token_type: JWT_TYPE,
         };
@@ -24,6 +34,8 @@ export const buildTokenForm = (request: RunRequest, podToken: string): URLSearch
     grant_type: TOKEN_EXCHANGE_GRANT,
     requested_token_type: CREDENTIALS_TYPE,
     ...tokens,
+    capabilities: CAPABILITIES.join(' '),
+    attempt,
     authorization_details: JSON.stringify([buildTaskDetails(request)]),
   });
 };

@@ -1,16 +1,31 @@
 import {
   CREDENTIALS_TYPE,
+  DELEGATION_HANDLE,
+  GATES,
   HTTP_HEADERS_TYPE,
+  POSTGRES_LOGIN_TYPE,
+  RELEASE,
   TASK_DETAILS_TYPE,
   type ContainerCredentials,
+  type DelegationResponse,
+  MAX_CHAIN,
+  MAX_GATES,
+  type Gate,
+  type RunDecision,
   type TaskDetails,
   type TokenResponse,
   type TokenErrorResponse,
 } from '../../contract/authority-api.ts';
-import { MAX_UPSTREAM_BODY, UPSTREAM_PROTOCOLS, type HttpSecret } from '../../contract/upstream.ts';
+import {
+  MAX_UPSTREAM_BODY,
+  UPSTREAM_PROTOCOLS,
+  type HttpSecret,
+  type PostgresSecret,
+} from '../../contract/upstream.ts';
 import { fail, type Result } from '../../schema/field-error.ts';
 import {
   boolean,
+  dnsLabel,
   integer,
   list,
   object,
@@ -53,17 +68,42 @@ const details: Reader<TaskDetails> = lenientObject({
   purpose: { optional: text },
 });
 
+const pattern = string({ expected: 'a pattern', maxLength: 16 * 1024 });
+/** A gate of an unknown kind comes from a newer authority: the run could not be enforced. */
+const gates: Reader<readonly Gate[]> = list(
+  lenientObject({
+    gate: stringEnum(GATES),
+    actions: list(text, { min: 1 }),
+    like: { optional: list(pattern, { min: 1 }) },
+    policies: list(text),
+  }),
+  // Of policies, and one of canaries.
+  { max: MAX_GATES + 1 },
+);
+const version = string({ expected: 'a version', maxLength: 128 });
+
+const runId = string({ expected: 'a run', pattern: /^[A-Za-z0-9_-]{1,64}$/ });
+const names = list(text, { min: 1 });
+
 const tokenResponse: Reader<TokenResponse> = lenientObject({
   access_token: secret(/^[\w-]+$/),
-  issued_token_type: stringEnum([CREDENTIALS_TYPE, HTTP_HEADERS_TYPE]),
+  issued_token_type: stringEnum([CREDENTIALS_TYPE, HTTP_HEADERS_TYPE, POSTGRES_LOGIN_TYPE]),
   token_type: stringEnum(['N_A']),
   expires_in: integer({ min: 0, max: 86_400 }),
   authorization_details: list(details, { min: 1, max: 1 }),
-  run: string({ expected: 'a run', pattern: /^[A-Za-z0-9_-]{1,64}$/ }),
+  run: runId,
   deadline_ms: timestamp,
   answered_at_ms: timestamp,
   cloud_skew_ms: amount,
   packed_policy_percent: { optional: amount },
+  release: { optional: secret(RELEASE) },
+  fixed_key: { optional: boolean },
+  ticket: { optional: secret(/^vk\d\.[\w.-]{1,16380}$/) },
+  gates: { optional: gates },
+  policy_version: { optional: version },
+  approved: { optional: value('true', (given): given is true => given === true) },
+  allow: { optional: list(lenientObject({ actions: names, resources: names }), { min: 1 }) },
+  ancestors: { optional: list(runId, { min: 1, max: MAX_CHAIN }) },
 });
 
 const credentials: Reader<ContainerCredentials> = lenientObject({
@@ -75,6 +115,7 @@ const credentials: Reader<ContainerCredentials> = lenientObject({
 
 const name = string({ expected: 'a name', pattern: /^[!-~]{1,256}$/ });
 const headerName = string({ expected: 'a header', pattern: /^[a-z0-9!#$%&'*+.^_`|~-]{1,128}$/ });
+const digest = string({ expected: 'a digest', pattern: /^sha256:[0-9a-f]{64}$/ });
 /** 64 KiB: a certificate bundle. */
 const longText = string({ expected: 'text', maxLength: 64 * 1024 });
 
@@ -96,11 +137,27 @@ const httpSecret: Reader<HttpSecret> = lenientObject({
     }),
     encodedSlash: stringEnum(['refuse', 'keep']),
     models: { optional: list(name, { max: 64 }) },
+    mcp: {
+      optional: lenientObject({
+        serverRequests: boolean,
+        tools: { optional: list(lenientObject({ name, digest }), { min: 1, max: 256 }) },
+      }),
+    },
     caBundle: { optional: longText },
     allowHttp: boolean,
     privateAddresses: boolean,
     maxBodyBytes: integer({ min: 1, max: MAX_UPSTREAM_BODY }),
   }),
+});
+
+const postgresSecret: Reader<PostgresSecret> = lenientObject({
+  kind: stringEnum(['postgres']),
+  upstream: name,
+  host: string({ expected: 'a host', pattern: /^[a-z0-9.-]{1,253}$/ }),
+  port: integer({ min: 1, max: 65_535 }),
+  user: string({ expected: 'a role', pattern: /^[a-z0-9_]{1,63}$/ }),
+  password: secret(/^[!-~]{16,256}$/),
+  caBundle: { optional: longText },
 });
 
 const ERRORS = [
@@ -114,11 +171,21 @@ const ERRORS = [
   'server_error',
 ] as const satisfies readonly TokenErrorResponse['error'][];
 
+const pendingApproval = lenientObject({
+  namespace: dnsLabel,
+  name: string({ expected: 'a name', pattern: /^[a-z0-9-]{1,63}$/ }),
+  groups: list(dnsLabel, { max: 8 }),
+  expires_in: integer({ min: 0, max: 86_400 }),
+  interval: integer({ min: 1, max: 300 }),
+  hold: { optional: integer({ min: 1, max: 60 }) },
+});
+
 const tokenErrorResponse: Reader<TokenErrorResponse> = lenientObject({
   error: stringEnum(ERRORS),
   error_description: text,
   reason: string({ expected: 'a code', pattern: /^\w{1,64}$/ }),
   policies: { optional: list(string({ expected: 'a policy', maxLength: 512 }), { max: 256 }) },
+  approval: { optional: pendingApproval },
 });
 
 /**
@@ -142,6 +209,20 @@ const pickMembers = (members: object, given: object | null): unknown =>
 export const readTokenResponse = (body: string): Result<TokenResponse> =>
   readJson(tokenResponse, body);
 
+const runDecision: Reader<RunDecision> = lenientObject({ gates, policy_version: version });
+
+/** Reads what policy decided again about a run. */
+export const readRunDecision = (body: string): Result<RunDecision> => readJson(runDecision, body);
+
+const delegationResponse: Reader<DelegationResponse> = lenientObject({
+  handle: secret(DELEGATION_HANDLE),
+  expires_at_ms: timestamp,
+});
+
+/** Reads the handle of a delegation. */
+export const readDelegationResponse = (body: string): Result<DelegationResponse> =>
+  readJson(delegationResponse, body);
+
 /** Reads the credentials in `access_token`. */
 export const readCredentials = ({ access_token }: TokenResponse): Result<ContainerCredentials> =>
   readJson(credentials, Buffer.from(access_token, 'base64url').toString('utf8'));
@@ -149,6 +230,10 @@ export const readCredentials = ({ access_token }: TokenResponse): Result<Contain
 /** Reads the headers of a run in `access_token`. */
 export const readHttpSecret = ({ access_token }: TokenResponse): Result<HttpSecret> =>
   readJson(httpSecret, Buffer.from(access_token, 'base64url').toString('utf8'));
+
+/** Reads the login of a run in `access_token`. */
+export const readPostgresSecret = ({ access_token }: TokenResponse): Result<PostgresSecret> =>
+  readJson(postgresSecret, Buffer.from(access_token, 'base64url').toString('utf8'));
 
 export const readTokenErrorResponse = (body: string): Result<TokenErrorResponse> =>
   readJson(tokenErrorResponse, body);

@@ -32,7 +32,7 @@ export type RoleAssumptionDeps = AssumeRoleDeps & {
  */
 export const createRoleAssumption =
   (deps: RoleAssumptionDeps): IssueCredentials =>
-  async ({ workload, task, params, run, user }) => {
+  async ({ workload, task, params, run, user, delegation }) => {
     const { namespace, serviceAccount, pod } = workload;
     const acting = { namespace, serviceAccount, ...(user === undefined ? {} : { user }) };
     const granted = { ...acting, task: task.name, params, run };
@@ -41,6 +41,7 @@ export const createRoleAssumption =
       run,
       role: task.role,
       lifetimeSeconds: task.lifetimeSeconds,
+      ...(delegation !== undefined && { notAfter: delegation.notAfter }),
       sessionName: name,
       claims: (now) => buildGrantClaims(granted, deps.authority, now),
       sessionPolicy: (deadline) =>

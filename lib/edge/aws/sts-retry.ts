@@ -26,6 +26,8 @@ export type AssumeRoleRequest = {
   readonly run: string;
   readonly role: string;
   readonly lifetimeSeconds: number;
+  /** The run must not last longer; milliseconds since the epoch. */
+  readonly notAfter?: number;
   readonly sessionName: string;
   /** Returns the token for one attempt; `isReread`: STS did not accept the previous one. */
   readonly readToken: (isReread: boolean) => string | Promise<string>;
@@ -89,11 +91,11 @@ const tryOnce = async (
   request: AssumeRoleRequest,
   isReread: boolean,
 ): Promise<AssumedRun> => {
-  const { run, role, lifetimeSeconds, sessionName } = request;
+  const { run, role, lifetimeSeconds, notAfter = Infinity, sessionName } = request;
   const token = await request.readToken(isReread);
   const durationSeconds = Math.max(MIN_SESSION_SECONDS, lifetimeSeconds);
   const sentAt = clock.now();
-  const deadline = Math.floor(sentAt / 1000 + lifetimeSeconds) * 1000;
+  const deadline = Math.floor(Math.min(sentAt / 1000 + lifetimeSeconds, notAfter / 1000)) * 1000;
   const policy = request.sessionPolicy(deadline);
   const narrowed = policy === undefined ? {} : { policy };
   try {

@@ -3,7 +3,12 @@ import { readBody } from '../../async/body.ts';
 import type { BodyBuffers } from '../../calls/body-buffers.ts';
 import type { BodyPlan } from '../../calls/body-plan.ts';
 import { sha256 } from '../../signing/canonical.ts';
-import { buildFramedBody, buildPlainBody, type UpstreamBody } from './call-bodies.ts';
+import {
+  buildFramedBody,
+  buildPlainBody,
+  decodePayload,
+  type UpstreamBody,
+} from './call-bodies.ts';
 import type { CallExchange, CallRecords } from './call-record.ts';
 import { sendContinue } from './call-responses.ts';
 import { refuse } from './refused-call.ts';
@@ -16,19 +21,37 @@ export type BodyStepDeps = {
   readonly maxBodyBytes: number;
 };
 
+type BodyReaderDeps = Omit<BodyStepDeps, 'dialect'>;
+
 /** Creates the function that reads the whole body of a call. Memory is limited for all calls together. */
 export const createBodyReader = (
-  { buffers, maxBodyBytes }: Omit<BodyStepDeps, 'dialect'>,
+  deps: BodyReaderDeps,
   records: CallRecords,
 ): ((exchange: CallExchange, consumer: string) => Promise<Buffer>) => {
-  const refuseLarge = (): never =>
-    refuse('body_too_large', `expected a body of at most ${maxBodyBytes} bytes`);
+  const { maxBodyBytes } = deps;
+  const read = async ({ incoming }: CallExchange): Promise<Buffer> => {
+    const { kind, bytes } = await readBody(incoming, { maxBytes: maxBodyBytes });
+    if (kind === 'too_large') return refuseLarge(maxBodyBytes);
+    return kind === 'complete' ? bytes : refuse('request_malformed', MISSING_REST);
+  };
+  return createReservedReader(deps, records, read);
+};
 
-  /** Memory is reserved before the first byte is read. */
+const MISSING_REST = 'expected the rest of the body';
+
+const refuseLarge = (maxBodyBytes: number): never =>
+  refuse('body_too_large', `expected a body of at most ${maxBodyBytes} bytes`);
+
+/** Reserves memory before the first byte is read. */
+const createReservedReader = (
+  { buffers, maxBodyBytes }: BodyReaderDeps,
+  records: CallRecords,
+  read: (exchange: CallExchange) => Promise<Buffer>,
+) => {
   const reserve = async ({ incoming, releases }: CallExchange, consumer: string): Promise<void> => {
     const { 'content-length': length, 'transfer-encoding': coding } = incoming.headers;
     const bytes = coding === undefined ? Number(length ?? 0) : maxBodyBytes;
-    if (bytes > maxBodyBytes) refuseLarge();
+    if (bytes > maxBodyBytes) refuseLarge(maxBodyBytes);
     if (bytes === 0) return;
     const release =
       (await buffers.reserve(consumer, bytes)) ??
@@ -39,23 +62,33 @@ export const createBodyReader = (
   const readReserved = async (exchange: CallExchange, consumer: string): Promise<Buffer> => {
     const { incoming, outgoing } = exchange;
     await reserve(exchange, consumer);
-    if (incoming.destroyed) refuse('request_malformed', 'expected the rest of the body');
+    if (incoming.destroyed) refuse('request_malformed', MISSING_REST);
     sendContinue(incoming, outgoing);
-    const { kind, bytes } = await readBody(incoming, { maxBytes: maxBodyBytes });
-    if (kind === 'too_large') return refuseLarge();
-    return kind === 'complete'
-      ? bytes
-      : refuse('request_malformed', 'expected the rest of the body');
+    return read(exchange);
   };
 
-  return (exchange, consumer) => records.wait(exchange.record, readReserved(exchange, consumer));
+  return (exchange: CallExchange, consumer: string): Promise<Buffer> =>
+    records.wait(exchange.record, readReserved(exchange, consumer));
 };
 
 /** How the bodies of calls are read and built. */
 export const createBodySteps = (deps: BodyStepDeps, records: CallRecords) => {
-  const { dialect } = deps;
+  const { dialect, maxBodyBytes } = deps;
+  const readWhole = createBodyReader(deps, records);
   return {
-    readWhole: createBodyReader(deps, records),
+    maxBodyBytes,
+    readWhole,
+    /** Reads a body without its framing. */
+    readPayload: (
+      exchange: CallExchange,
+      { plan, consumer }: { plan: BodyPlan; consumer: string },
+    ): Promise<Buffer> => {
+      if (plan.kind !== 'chunked') return readWhole(exchange, consumer);
+      // The connection must stay open for a refusal.
+      const decode = ({ incoming }: CallExchange): Promise<Buffer> =>
+        decodePayload(incoming.iterator({ destroyOnReturn: false }), plan.format);
+      return createReservedReader(deps, records, decode)(exchange, consumer);
+    },
     buildBody: (
       { plan, body }: { plan: BodyPlan; body?: Buffer },
       incoming: IncomingMessage,

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { createPieceList } from '../../async/piece-list.ts';
 import { createChunkDecoder, type ChunkedFormat } from '../../signing/chunks.ts';
 import { findChecksum, type Checksum } from '../../signing/checksums.ts';
 import { computeFramedLength, createFrameEncoder } from '../../signing/framing.ts';
@@ -55,6 +56,16 @@ async function* decodeVerified(
   }
   if (held !== undefined) yield held;
 }
+
+/** Decodes a whole payload and verifies its trailer. */
+export const decodePayload = async (
+  source: AsyncIterable<Uint8Array>,
+  format: ChunkedFormat,
+): Promise<Buffer> => {
+  const pieces = createPieceList();
+  for await (const piece of decodeVerified(source, format)) pieces.push(Buffer.from(piece));
+  return Buffer.concat(pieces.list());
+};
 
 /** Frames a payload again, with the client's trailer, which the cloud verifies, or with our own. */
 async function* reframe(

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { CALL_REFUSALS, isRefusalCode } from '../../calls/call-refusals.ts';
 import type { CallRun, CallRuns } from '../../calls/call-runs.ts';
 import type { EndedCall } from '../../calls/ended-call.ts';
 import type { CallExchange, CallRecords } from './call-record.ts';
@@ -10,6 +11,26 @@ export type HandleCall = (
   outgoing: ServerResponse,
   consumer?: string,
 ) => Promise<void>;
+
+/** Codes of status 403 that say nothing about what the consumer asked for. */
+const ENDS: readonly string[] = [
+  ...['run_ended', 'run_revoked', 'run_refused', 'budget_exceeded'],
+  // People have not decided yet.
+  ...['approval_pending', 'approval_expired', 'approval_used', 'approval_policy_changed'],
+];
+
+/** Whether a call counts for the budget of denials: a busy gateway and malformed requests do not. */
+const isDenial = ({ outcome, code = '' }: EndedCall): boolean =>
+  outcome === 'refused' &&
+  isRefusalCode(code) &&
+  CALL_REFUSALS[code].status === 403 &&
+  !ENDS.includes(code);
+
+/** A refusal of our own is no answer of the server. */
+const endAttempt = ({ record, outgoing }: CallExchange, { outcome }: EndedCall): void => {
+  const isAnswered = outcome === 'allowed' || (outcome === 'cut' && outgoing.headersSent);
+  record.attempt?.end({ isSent: record.sentAt !== undefined, isAnswered });
+};
 
 /**
  * Creates the handler of one kind of calls: each is begun once, and released and reported once, however it
@@ -37,6 +58,8 @@ export const createExchangeHandler =
     } catch (thrown) {
       ended = kind.endFailed(exchange, thrown);
     }
+    endAttempt(exchange, ended);
+    if (isDenial(ended)) record.run?.meter?.addDenial();
     for (const release of exchange.releases) release();
     report(ended);
   };

@@ -1,4 +1,5 @@
 import type { EndedCall } from '../../calls/ended-call.ts';
+import type { NoteRefusal } from '../../calls/noted-refusals.ts';
 import type { Clock } from '../../contract/clock.ts';
 import { createExchangeHandler, type HandleCall } from './call-exchange.ts';
 import { createCallRecords, type CallExchange } from './call-record.ts';
@@ -12,6 +13,8 @@ export type CallHandlerDeps = CallStepDeps & {
   readonly createId: () => string;
   /** Whether the calls cannot be journaled: then none is passed on. */
   readonly isJournalBlocked: () => boolean;
+  /** Absent in tests: nothing is remembered. */
+  readonly noteRefusal?: NoteRefusal | undefined;
   readonly begun: () => void;
   readonly report: (outcome: EndedCall) => void;
 };
@@ -34,7 +37,7 @@ export const createCallHandler = (deps: CallHandlerDeps): HandleCall => {
     const operation = steps.recognize(exchange, verified);
     const run = await steps.enterRun(exchange);
     const allowed = steps.authorize(exchange, { ...verified, run }, operation);
-    return steps.forward(exchange, allowed);
+    return steps.forward(exchange, await steps.passGates(exchange, allowed));
   };
 
   const endFailed = ({ incoming, outgoing, record }: CallExchange, thrown: unknown): EndedCall => {
@@ -54,7 +57,8 @@ export const createCallHandler = (deps: CallHandlerDeps): HandleCall => {
       const isClient = record.run?.signal.aborted !== true && isClosed;
       return records.end(record, { outcome, code: isClient ? 'client_closed' : code });
     }
-    const status = respondRefused(incoming, outgoing, { id: record.id, refusal });
+    const noted = records.note(record, refusal);
+    const status = respondRefused(incoming, outgoing, { id: record.id, refusal: noted });
     return records.end(record, { outcome, code, status });
   };
 

@@ -1,8 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { CallAttempt } from '../../calls/call-attempts.ts';
+import type { CallRefusal } from '../../calls/call-refusals.ts';
+import type { RenderedRefusal } from '../../calls/refusal-rendering.ts';
 import type { CallAuthorization } from '../../calls/authorize-call.ts';
 import type { CallRun } from '../../calls/call-runs.ts';
 import type { EndedCall } from '../../calls/ended-call.ts';
+import type { NoteRefusal } from '../../calls/noted-refusals.ts';
 import type { Clock } from '../../contract/clock.ts';
 import type { Operation } from '../../operations/operation.ts';
 import type { LocalKeyOwner } from '../../runs/local-keys.ts';
@@ -17,8 +21,12 @@ export type CallRecord = {
   operation?: Pick<Operation, 'service' | 'name'>;
   run?: CallRun;
   authorization?: CallAuthorization;
+  /** Of a call that the authority was asked about. */
+  attempt?: CallAttempt;
   /** When the request went to the cloud, on the monotonic clock. */
   sentAt?: number;
+  /** Its refusal, after it was remembered. */
+  noted?: CallRefusal;
   /** Time of waits for the body and for a run. */
   waitedMs: number;
 };
@@ -30,6 +38,8 @@ export type CallExchange = {
   readonly record: CallRecord;
   /** Called once when the call has ended. */
   readonly releases: (() => void)[];
+  /** Renders a refusal for the client's protocol, where that needs the request. */
+  render?: (refusal: CallRefusal) => RenderedRefusal;
 };
 
 type End = Pick<EndedCall, 'outcome' | 'code' | 'status'>;
@@ -43,9 +53,11 @@ export type CallRecords = ReturnType<typeof createCallRecords>;
 export const createCallRecords = ({
   clock,
   createId,
+  noteRefusal,
 }: {
   clock: Clock;
   createId: () => string;
+  noteRefusal?: NoteRefusal | undefined;
 }) => {
   const counted = new WeakMap<Socket, Counted>();
 
@@ -81,6 +93,12 @@ export const createCallRecords = ({
       } finally {
         record.waitedMs += clock.monotonic() - startedAt;
       }
+    },
+    /** Remembers the refusal of a call once. @returns it, as the client gets it */
+    note: (record: CallRecord, refusal: CallRefusal): CallRefusal => {
+      const { id, owner, run, authorization } = record;
+      const call = { id, consumer: owner?.consumer, run, authorization };
+      return (record.noted ??= noteRefusal?.(call, refusal) ?? refusal);
     },
     end: (record: CallRecord, end: End): EndedCall => {
       const endedAt = clock.monotonic();

@@ -1,22 +1,15 @@
-import type { IncomingMessage } from 'node:http';
-import { Readable } from 'node:stream';
 import { authorizeHttpCall } from '../../calls/authorize-http-call.ts';
 import { findHeaderFault } from '../../calls/call-request.ts';
 import type { CallRun } from '../../calls/call-runs.ts';
 import type { EndedCall } from '../../calls/ended-call.ts';
-import { readHttpHeaders, selectHttpRequestHeaders } from '../../calls/http-headers.ts';
+import { readHttpHeaders } from '../../calls/http-headers.ts';
+import { refuseCanary } from '../../calls/canaries.ts';
 import { renderHttpRefusal } from '../../calls/http-refusals.ts';
-import {
-  parseHttpRoute,
-  parseHttpTarget,
-  type HttpRoute,
-  type HttpTarget,
-} from '../../calls/http-target.ts';
-import { checkModels } from '../../calls/model-check.ts';
-import type { AdmittedTasks, Task } from '../../contract/task.ts';
-import type { HttpSecret, UpstreamRules } from '../../contract/upstream.ts';
+import { parseHttpRoute, parseHttpTarget, type HttpRoute } from '../../calls/http-target.ts';
+import { narrowVaultStatements } from '../../calls/vault-paths.ts';
+import type { Task } from '../../contract/task.ts';
+import type { HttpSecret } from '../../contract/upstream.ts';
 import type { LocalKeyOwner } from '../../runs/local-keys.ts';
-import { createBodyReader } from './body-steps.ts';
 import {
   createExchangeHandler,
   createRunStep,
@@ -25,48 +18,21 @@ import {
 } from './call-exchange.ts';
 import type { CallHandlerDeps } from './call-handler.ts';
 import { createCallRecords, type CallExchange, type CallRecords } from './call-record.ts';
-import { sendContinue, sendRefusal, type CloudResponse } from './call-responses.ts';
-import type { IdentifyClient } from './http-identity.ts';
-import { passHttpResponse } from './http-responses.ts';
+import { sendRefusal } from './call-responses.ts';
+import { createHttpGates } from './http-gates.ts';
+import { createGitAuthorization, isGitUrl, RefusedPush } from './git-calls.ts';
+import { createHttpForward, type AllowedCall, type ReceivedCall } from './http-forward.ts';
+import { createCallerSteps, type HttpCaller, type HttpCallerDeps } from './http-caller.ts';
+import type { SendHttp } from './http-responses.ts';
+import { createMcpForward } from './mcp-call-handler.ts';
 import { refuse, RefusedCall, refuseUnjournaled, requireValue, toRefusal } from './refused-call.ts';
-import { watchEnds } from './watch-ends.ts';
 
 /** What calls of provider `http` need of the rest of the sidecar. */
 export type HttpCallDeps = Omit<
   CallHandlerDeps,
-  'dialect' | 'findKeys' | 'findService' | 'findOrigin' | 'send' | 'signText'
-> & {
-  readonly admitted: AdmittedTasks;
-  /** For requests on loopback; a consumer's own socket needs no key. */
-  readonly identifyClient: IdentifyClient;
-  readonly send: (
-    upstream: UpstreamRules,
-    request: {
-      readonly origin: string;
-      readonly method: string;
-      readonly path: string;
-      readonly headers: ReadonlyMap<string, string>;
-      readonly body: Buffer | Readable | null;
-      readonly signal: AbortSignal;
-    },
-  ) => Promise<CloudResponse>;
-};
-
-type Headers = ReadonlyMap<string, string>;
-
-/** A request whose consumer is known. */
-type ReceivedCall = {
-  readonly headers: Headers;
-  readonly route: HttpRoute;
-  readonly consumer: string;
-};
-
-/** A request that is within its task. */
-type AllowedCall = ReceivedCall & {
-  readonly run: CallRun;
-  readonly secret: HttpSecret;
-  readonly target: HttpTarget;
-};
+  'dialect' | 'findKeys' | 'findService' | 'findOrigin' | 'forward' | 'signText'
+> &
+  HttpCallerDeps & { readonly send: SendHttp };
 
 /** An upstream that refuses the secret gets another one at most so often. */
 const REFRESH_MS = 60_000;
@@ -78,22 +44,28 @@ const REFRESH_MS = 60_000;
 export const createHttpCallHandler = (deps: HttpCallDeps): HandleCall => {
   const records = createCallRecords(deps);
   const steps = createSteps(deps, records);
-  const forward = createForward(deps, records);
+  const onUnauthorized = createRefresh(deps);
+  const forward = createHttpForward({ ...deps, onUnauthorized }, records);
+  const forwardMcp = createMcpForward({ ...deps, onUnauthorized }, records);
 
   const handleCall = async (
     exchange: CallExchange,
     mounted: string | undefined,
   ): Promise<number> => {
     refuseUnjournaled(deps);
-    const received = steps.identify(exchange, mounted);
+    const received = await steps.identify(exchange, mounted);
     const entered = await steps.enterRun(exchange, received);
-    return forward(exchange, steps.authorize(exchange, entered));
+    if (entered.secret.upstream.protocol === 'mcp') return forwardMcp(exchange, entered);
+    const allowed = await steps.authorize(exchange, entered);
+    return forward(exchange, await steps.passGates(exchange, allowed));
   };
 
   /** The client parses only errors of its API. */
-  const getFormat = ({ record }: CallExchange) =>
-    deps.admitted.tasks.find(({ name }) => name === (record.run?.task ?? record.owner?.task))
-      ?.client ?? 'plain';
+  const getFormat = ({ incoming: { url = '' }, record }: CallExchange) =>
+    isGitUrl(url)
+      ? 'git'
+      : (deps.admitted.tasks.find(({ name }) => name === (record.run?.task ?? record.owner?.task))
+          ?.client ?? 'plain');
 
   const endFailed = (exchange: CallExchange, thrown: unknown): EndedCall => {
     const { incoming, outgoing, record } = exchange;
@@ -109,11 +81,17 @@ export const createHttpCallHandler = (deps: HttpCallDeps): HandleCall => {
       return records.end(record, { outcome, code: isClient ? 'client_closed' : code });
     }
     const isHead = incoming.method === 'HEAD';
-    const rendered = renderHttpRefusal(refusal, { format: getFormat(exchange), isHead });
+    const noted = records.note(record, refusal);
+    const rendered =
+      thrown instanceof RefusedPush
+        ? thrown.rendered
+        : (exchange.render?.(noted) ??
+          renderHttpRefusal(noted, { format: getFormat(exchange), isHead }));
+    const headers = { ...rendered.headers, 'x-valetkey-refusal': record.id };
     return records.end(record, {
       outcome,
       code,
-      status: sendRefusal(incoming, outgoing, rendered),
+      status: sendRefusal(incoming, outgoing, { ...rendered, headers }),
     });
   };
 
@@ -128,8 +106,10 @@ const isClientGone = (thrown: unknown): boolean => {
 
 /** The steps of a call, in their order. Each throws a {@link RefusedCall} to end it. */
 const createSteps = (deps: HttpCallDeps, records: CallRecords) => {
-  const { admitted, getHost, identifyClient, identified } = deps;
+  const { admitted, getHost, identified } = deps;
+  const { identifyCaller, checkAnswer } = createCallerSteps(deps);
   const enterRun = createRunStep(deps.resolveRun, records);
+  const authorizeGit = createGitAuthorization(records);
 
   const findTask = (name: string, consumer: string): Task =>
     admitted.tasks.find(
@@ -149,134 +129,65 @@ const createSteps = (deps: HttpCallDeps, records: CallRecords) => {
   };
 
   return {
-    identify: ({ incoming, record }: CallExchange, mounted: string | undefined): ReceivedCall => {
+    identify: async (
+      { incoming, record }: CallExchange,
+      mounted: string | undefined,
+    ): Promise<ReceivedCall & HttpCaller> => {
       const headers = requireValue(readHttpHeaders(incoming.rawHeaders));
       const fault = findHeaderFault(headers, getHost());
       if (fault !== undefined) throw new RefusedCall(fault);
       const route =
         parseHttpRoute(incoming.url ?? '') ??
         refuse('route_unknown', 'expected a path below /t/<task> or /r/<run>');
-      const consumer =
-        mounted ??
-        identifyClient(headers) ??
-        refuse(
-          'key_required',
-          'expected the content of the file /var/run/valetkey/token as key, or the socket /var/run/valetkey/gateway',
-        );
-      identified(incoming, consumer);
-      const owner = findOwner(route, consumer);
+      const caller =
+        mounted === undefined
+          ? await identifyCaller({ headers, route, connection: incoming.socket })
+          : { consumer: mounted, hasFixedKey: false };
+      identified(incoming, caller.consumer);
+      const owner = findOwner(route, caller.consumer);
       record.owner = owner;
-      return { headers, route, consumer };
+      return { headers, route, ...caller };
     },
-    enterRun: async (exchange: CallExchange, call: ReceivedCall) => {
+    enterRun: async (exchange: CallExchange, call: ReceivedCall & HttpCaller) => {
       const run = await enterRun(exchange);
-      const secret =
-        run.secret ?? refuse('route_unknown', `the run of task ${run.task} has no base URL`);
+      checkAnswer(call, call.route);
+      const { secret } = run;
+      if (secret?.kind !== 'http') {
+        return refuse('route_unknown', `the run of task ${run.task} has no base URL`);
+      }
       return { ...call, run, secret };
     },
-    authorize: (
-      { incoming: { method = '' }, record }: CallExchange,
+    authorize: async (
+      exchange: CallExchange,
       call: ReceivedCall & { run: CallRun; secret: HttpSecret },
-    ): AllowedCall => {
+    ): Promise<AllowedCall> => {
       const { run, secret, route } = call;
+      const { upstream } = secret;
+      if (upstream.protocol === 'git') {
+        return { ...call, ...(await authorizeGit(exchange, { ...call, upstream })) };
+      }
+      const { record, incoming } = exchange;
+      const { method = '' } = incoming;
       record.operation = { service: 'http', name: method };
-      const target = requireValue(parseHttpTarget(route.rest, secret.upstream));
-      const { task: name, allow } = run;
-      record.authorization = authorizeHttpCall({ method, target }, { name, allow });
+      const target = requireValue(parseHttpTarget(route.rest, upstream));
+      const allow = narrowVaultStatements(run.allow, target, secret);
+      const decision = authorizeHttpCall({ method, target }, { name: run.task, allow });
+      record.authorization = refuseCanary(run, decision);
       const { refusal } = record.authorization;
       if (refusal !== undefined) throw new RefusedCall(refusal);
       return { ...call, target };
     },
+    passGates: createHttpGates(deps, records),
   };
 };
 
-/** Passes a body on, up to the limit of its Upstream. */
-async function* limitBody(incoming: IncomingMessage, maxBytes: number): AsyncGenerator<Buffer> {
-  let left = maxBytes;
-  // The connection must stay open for the refusal.
-  for await (const chunk of incoming.iterator({ destroyOnReturn: false })) {
-    left -= (chunk as Buffer).length;
-    if (left < 0) refuse('body_too_large', `expected a body of at most ${maxBytes} bytes`);
-    yield chunk as Buffer;
-  }
-}
-
-const hasBody = (headers: Headers): boolean =>
-  headers.has('transfer-encoding') || Number(headers.get('content-length') ?? 0) > 0;
-
-/** Creates the last step: presents the secret, sends the request, and passes the answer on. */
-const createForward = (deps: HttpCallDeps, records: CallRecords) => {
-  const { clock, maxBodyBytes, send } = deps;
+/** Ends a run whose secret the upstream refuses: the next run gets the secret of now. */
+const createRefresh = ({ clock }: HttpCallDeps): ((run: CallRun) => void) => {
   const refreshed = new Map<string, number>();
-
-  const readModelBody = async (exchange: CallExchange, call: AllowedCall): Promise<Buffer> => {
-    const { secret, consumer, headers, target } = call;
-    const limits = { ...deps, maxBodyBytes: Math.min(maxBodyBytes, secret.upstream.maxBodyBytes) };
-    const body = await createBodyReader(limits, records)(exchange, consumer);
-    const request = { body, headers, path: target.path };
-    requireValue(checkModels(request, secret.upstream.models ?? []));
-    return body;
-  };
-
-  const buildBody = (
-    exchange: CallExchange,
-    call: AllowedCall,
-  ): null | Readable | Promise<Buffer> => {
-    const { incoming, outgoing } = exchange;
-    const { maxBodyBytes: limit, models } = call.secret.upstream;
-    if (!hasBody(call.headers)) return null;
-    if (Number(call.headers.get('content-length') ?? 0) > limit) {
-      return refuse('body_too_large', `expected a body of at most ${limit} bytes`);
-    }
-    if (models !== undefined) return readModelBody(exchange, call);
-    sendContinue(incoming, outgoing);
-    return Readable.from(limitBody(incoming, limit), { objectMode: false });
-  };
-
-  const buildHeaders = ({ headers, secret }: AllowedCall, body: unknown): Headers => {
-    const selected = selectHttpRequestHeaders(headers, secret.upstream.headers, secret.headers);
-    const length = headers.get('content-length');
-    if (Buffer.isBuffer(body)) return new Map([...selected, ['content-length', `${body.length}`]]);
-    return body === null || length === undefined
-      ? selected
-      : new Map([...selected, ['content-length', length]]);
-  };
-
-  /** Ends a run whose secret the upstream refuses: the next run gets the secret of now. */
-  const refresh = (run: CallRun): void => {
+  return (run) => {
     const at = clock.monotonic();
     if (at - (refreshed.get(run.task) ?? -Infinity) < REFRESH_MS) return;
     refreshed.set(run.task, at);
     endRunAfterCall(run);
-  };
-
-  return async (exchange: CallExchange, call: AllowedCall): Promise<number> => {
-    const { incoming, outgoing, record } = exchange;
-    const { run, secret, target, route } = call;
-    const { upstream } = secret;
-    if (target.origin.startsWith('http:') && !upstream.allowHttp) {
-      return refuse('upstream_untrusted', `expected https for upstream ${upstream.name}`);
-    }
-    const body = await buildBody(exchange, call);
-    const { method = '' } = incoming;
-    const { origin, wirePath: path } = target;
-    const signal = watchEnds(run, outgoing);
-    const headers = buildHeaders(call, body);
-    record.sentAt = clock.monotonic();
-    const response = await send(upstream, { origin, method, path, headers, body, signal });
-    if (response.status === 401) refresh(run);
-    const answered = {
-      requestUrl: `${origin}${path}`,
-      upstreamUrl: upstream.url,
-      route: `/${route.kind === 'task' ? 't' : 'r'}/${route.name}`,
-    };
-    try {
-      await passHttpResponse(response, outgoing, { secret, answered, signal });
-    } catch (thrown) {
-      if (thrown instanceof RefusedCall && thrown.refusal.code === 'secret_echoed')
-        endRunAfterCall(run);
-      throw thrown;
-    }
-    return response.status;
   };
 };

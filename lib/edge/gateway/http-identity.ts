@@ -15,10 +15,19 @@ const readPassword = (encoded: string): string => {
 /** Clients put keys into the header of the API that they were made for. */
 const readToken = (name: string, value: string): string => {
   if (name !== 'authorization') return value;
-  const [, scheme = '', rest = ''] = /^(\w+) +(.*)$/.exec(value) ?? [];
-  if (scheme.toLowerCase() === 'bearer') return rest;
-  return scheme.toLowerCase() === 'basic' ? readPassword(rest) : '';
+  const { scheme, rest } = splitCredentials(value);
+  if (scheme === 'bearer') return rest;
+  return scheme === 'basic' ? readPassword(rest) : '';
 };
+
+const splitCredentials = (value: string): { readonly scheme: string; readonly rest: string } => {
+  const [, scheme = '', rest = ''] = /^(\w+) +(.*)$/.exec(value) ?? [];
+  return { scheme: scheme.toLowerCase(), rest };
+};
+
+/** A URL with a user, given to an agent's tool, becomes Basic: the tool's own author knows no key. */
+const isBasic = (name: string, value: string): boolean =>
+  name === 'authorization' && splitCredentials(value).scheme === 'basic';
 
 /**
  * Creates the identification of requests on loopback, which every process in the pod can reach.
@@ -38,4 +47,20 @@ export const createClientIdentification = (tokens: ReadonlyMap<string, string>):
     );
     return found.length === 1 ? found[0]?.consumer : undefined;
   };
+};
+
+/**
+ * Creates the test whether a request holds the fixed key, in the header of a client's key or as Bearer, never in
+ * Basic.
+ */
+export const createFixedKeyTest = (
+  fixedKey: string,
+): ((headers: ReadonlyMap<string, string>) => boolean) => {
+  const expected = digest(fixedKey);
+  return (headers) =>
+    LOCAL_TOKEN_HEADERS.filter((name) => {
+      const value = headers.get(name);
+      const given = value === undefined || isBasic(name, value) ? '' : readToken(name, value);
+      return timingSafeEqual(expected, digest(given));
+    }).length > 0;
 };

@@ -4,6 +4,7 @@ import { connect, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { createConnectionLimiter } from './connection-limits.ts';
 import { closeListener, createLocalServer, listenOnAddress } from './local-listener.ts';
+import { waitUntil } from '../../../test/kit/retry.ts';
 
 let server: Server;
 let port: number;
@@ -55,10 +56,6 @@ const countOpen = (all: readonly Socket[]): number =>
   all.filter((socket) => socket.readyState === 'open').length;
 
 const REQUEST = 'GET / HTTP/1.1\r\nHost: x\r\n';
-
-const waitUntil = async (look: () => boolean): Promise<void> => {
-  while (!look()) await new Promise((resolve) => setTimeout(resolve, 5));
-};
 
 describe('createConnectionLimiter', () => {
   test('serves a client in spite of 1,500 idle connections', async () => {

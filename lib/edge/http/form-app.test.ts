@@ -28,6 +28,7 @@ const serve = async (app: Partial<FormAppDeps> = {}, limits: Partial<HttpsServer
   const server = createHttpsServer(
     createFormApp({
       posts: { '/echo': ({ form }) => Promise.resolve({ status: 200, body: { form } }) },
+      texts: {},
       documents: {},
       streams: {},
       guard: () => undefined,

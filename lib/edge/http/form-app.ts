@@ -2,11 +2,18 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 
-import { readFormBody, type HttpErrorCode } from './form-body.ts';
+import { FORM_TYPE, readTextBody, type BodyType, type HttpErrorCode } from './form-body.ts';
 import { sendJsonResponse, type JsonResponse } from './json-response.ts';
 
 /** The unparsed form and the remote address of the socket. */
 export type FormRequest = { readonly form: string; readonly peer: string };
+
+/** Handles posts of another type than a form, and renders refusals in its own format. */
+export type TextHandler = {
+  readonly type: BodyType;
+  readonly answer: (text: string) => Promise<JsonResponse>;
+  readonly refuse: (code: HttpErrorCode, message: string) => JsonResponse;
+};
 
 /** Starts a response that stays open, or returns a refusal. */
 export type StreamHandler = (
@@ -18,6 +25,8 @@ export type StreamHandler = (
 export type FormAppDeps = {
   /** By path: handlers of posted forms; anything thrown is an internal error. */
   readonly posts: Readonly<Record<string, (call: FormRequest) => Promise<JsonResponse>>>;
+  /** By path: handlers of other posts. */
+  readonly texts: Readonly<Record<string, TextHandler>>;
   /** By path: responses to GET. */
   readonly documents: Readonly<Record<string, () => JsonResponse | Promise<JsonResponse>>>;
   /** By path: handlers of GET that may keep the response open. */
@@ -34,18 +43,27 @@ const MAX_BODY_BYTES = 64 * 1024;
 
 /** Creates a request handler for forms (POST), documents and streams (GET). */
 export const createFormApp = (deps: FormAppDeps): RequestListener => {
-  const { posts, documents, streams, refuse } = deps;
+  const { posts, texts, documents, streams, refuse } = deps;
   const app = express();
   app.disable('x-powered-by').disable('etag').set('query parser', false);
   app.enable('case sensitive routing').enable('strict routing');
   app.use(applyGuard(deps.guard));
   for (const [path, answer] of Object.entries(posts)) {
     app.post(path, async (request, response) => {
-      const body = await readFormBody(request, MAX_BODY_BYTES);
+      const body = await readTextBody(request, FORM_TYPE, MAX_BODY_BYTES);
       const peer = request.socket.remoteAddress ?? '';
       sendJsonResponse(
         response,
         body.ok ? await answer({ form: body.text, peer }) : refuse(body.code, body.message),
+      );
+    });
+  }
+  for (const [path, { type, answer, refuse: refuseText }] of Object.entries(texts)) {
+    app.post(path, async (request, response) => {
+      const body = await readTextBody(request, type, MAX_BODY_BYTES);
+      sendJsonResponse(
+        response,
+        body.ok ? await answer(body.text) : refuseText(body.code, body.message),
       );
     });
   }
@@ -77,13 +95,14 @@ const refuseOtherMethods = (
   app: Express,
   {
     posts,
+    texts,
     documents,
     streams,
     refuse,
-  }: Pick<FormAppDeps, 'posts' | 'documents' | 'streams' | 'refuse'>,
+  }: Pick<FormAppDeps, 'posts' | 'texts' | 'documents' | 'streams' | 'refuse'>,
 ): void => {
   const allowed = [
-    ...Object.keys(posts).map((path) => [path, 'POST'] as const),
+    ...Object.keys({ ...posts, ...texts }).map((path) => [path, 'POST'] as const),
     ...Object.keys({ ...documents, ...streams }).map((path) => [path, 'GET, HEAD'] as const),
   ];
   for (const [path, allow] of allowed) {

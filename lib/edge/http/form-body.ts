@@ -10,24 +10,35 @@ export type HttpErrorCode =
   | 'body_too_large'
   | 'content_type_unsupported';
 
-type FormBody =
+type TextBody =
   | { readonly ok: true; readonly text: string }
   | { readonly ok: false; readonly code: HttpErrorCode; readonly message: string };
 
-const FORM_TYPE = /^application\/x-www-form-urlencoded(\s*;\s*charset="?utf-8"?)?\s*$/i;
+/** What a route accepts. */
+export type BodyType = {
+  /** With its parameters, as the header has them. */
+  readonly pattern: RegExp;
+  /** For the refusal of another one. */
+  readonly expected: string;
+};
 
-/** Reads the text of an uncompressed UTF-8 form; its fields are not parsed. Never rejects. */
-export const readFormBody = async (
+export const FORM_TYPE: BodyType = {
+  pattern: /^application\/x-www-form-urlencoded(\s*;\s*charset="?utf-8"?)?\s*$/i,
+  expected: 'application/x-www-form-urlencoded in UTF-8',
+};
+
+/** Reads the text of an uncompressed UTF-8 body; it is not parsed. Never rejects. */
+export const readTextBody = async (
   request: IncomingMessage,
+  { pattern, expected }: BodyType,
   maxBytes: number,
-): Promise<FormBody> => {
+): Promise<TextBody> => {
   const { 'content-encoding': encoding = 'identity', 'content-type': type = '' } = request.headers;
   if (encoding.toLowerCase() !== 'identity') {
     return buildBodyError('content_type_unsupported', 'Content-Encoding: expected none');
   }
-  if (!FORM_TYPE.test(type)) {
-    const expected = 'expected application/x-www-form-urlencoded in UTF-8';
-    return buildBodyError('content_type_unsupported', `Content-Type: ${expected}`);
+  if (!pattern.test(type)) {
+    return buildBodyError('content_type_unsupported', `Content-Type: expected ${expected}`);
   }
   const body = await readBody(request, { maxBytes, drainExcess: true });
   if (body.kind === 'complete') return { ok: true, text: body.bytes.toString() };
@@ -36,7 +47,7 @@ export const readFormBody = async (
     : buildBodyError('body_incomplete', '(body): expected all of it');
 };
 
-const buildBodyError = (code: HttpErrorCode, message: string): FormBody => ({
+const buildBodyError = (code: HttpErrorCode, message: string): TextBody => ({
   ok: false,
   code,
   message,

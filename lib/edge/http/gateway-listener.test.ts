@@ -5,18 +5,15 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { createGatewayServer } from './gateway-listener.ts';
 
 const STALL_MS = 50;
-const closers: (() => void)[] = [];
-afterEach(() => {
-  for (const close of closers.splice(0).reverse()) close();
+const closers: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
 });
 
 const start = async (handler: RequestListener): Promise<Socket> => {
-  const server = createGatewayServer(handler, STALL_MS);
+  const { server, close } = createGatewayServer(handler, { stallMs: STALL_MS });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  closers.push(() => {
-    server.close();
-    server.closeAllConnections();
-  });
+  closers.push(close);
   const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
   closers.push(() => socket.destroy());
   return socket.on('error', () => undefined);

@@ -1,8 +1,8 @@
 import { request as requestHttp, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import { request as requestHttps, type RequestOptions } from 'node:https';
-import { urlToHttpOptions } from 'node:url';
 
 import { readBody } from '../../async/body.ts';
+import { SecretError } from '../../upstreams/secret-fetcher.ts';
 
 /**
  * There is no complete response. It holds a code and neither message nor cause, because what Node
@@ -122,7 +122,7 @@ export const readText = async (response: IncomingMessage, maxBytes: number): Pro
     : toConnectionError(body.cause, { wasSent: true });
 };
 
-/** One request to an endpoint that the platform names, such as a token server. */
+/** One request to an endpoint that an Upstream names, such as a token server. */
 export type EndpointRequest = {
   readonly method: 'GET' | 'POST' | 'DELETE';
   readonly url: string;
@@ -139,18 +139,16 @@ export type EndpointRequest = {
  *
  * @throws ConnectionError if there is no complete response; Error if `url` is no https URL
  */
-export const sendToEndpoint = (request: EndpointRequest): Promise<BufferedResponse> => {
-  const { method, url, headers, body = '', caBundle, timeoutMs, maxBodyBytes } = request;
-  const target = new URL(url);
-  if (target.protocol !== 'https:') throw new Error(`expected https:, got ${target.protocol}`);
-  const options: RequestOptions = {
-    ...urlToHttpOptions(target),
-    ...(caBundle !== undefined && { ca: caBundle }),
-    minVersion: 'TLSv1.2',
-    method,
-    agent: false,
-    headers: { Accept: 'application/json', 'Content-Length': Buffer.byteLength(body), ...headers },
-    signal: AbortSignal.timeout(timeoutMs),
-  };
-  return sendRequest(options, { body, maxBodyBytes });
-};
+export type SendToEndpoint = (request: EndpointRequest) => Promise<BufferedResponse>;
+
+/** Code of a ConnectionError: the endpoint has an address that none may have. */
+export const ADDRESS_REFUSED = 'address_refused';
+
+/** Converts what {@link SendToEndpoint} threw. A refused address stays refused, however often it is tried. */
+export const toSecretError = (culprit: string, { code }: ConnectionError): SecretError =>
+  code === ADDRESS_REFUSED
+    ? new SecretError(
+        'provider_refused',
+        `${culprit}: expected an address of another host, found one of this pod, of its node or of no host`,
+      )
+    : new SecretError('secret_unavailable', `${culprit}: no answer (${code})`);

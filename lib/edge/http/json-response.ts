@@ -2,7 +2,8 @@ import type { ServerResponse } from 'node:http';
 
 export type JsonResponse = {
   readonly status: number;
-  readonly body: object;
+  /** Absent: an empty body. */
+  readonly body?: object;
   readonly headers?: Readonly<Record<string, string>>;
 };
 
@@ -11,9 +12,9 @@ export const sendJsonResponse = (
   response: ServerResponse,
   { status, body, headers = {} }: JsonResponse,
 ): void => {
-  const bytes = Buffer.from(JSON.stringify(body));
+  const bytes = Buffer.from(body === undefined ? '' : JSON.stringify(body));
   response.writeHead(status, {
-    'Content-Type': 'application/json',
+    ...(body !== undefined && { 'Content-Type': 'application/json' }),
     'Cache-Control': 'no-store',
     'Content-Length': bytes.length,
     ...headers,

@@ -6,7 +6,7 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http';
-import type { ListenOptions } from 'node:net';
+import type { ListenOptions, Server as SocketServer } from 'node:net';
 import type { Duplex } from 'node:stream';
 
 /**
@@ -132,7 +132,7 @@ const sendAndClose = (socket: Duplex, status: string, code: string): void => {
  * @throws ListenError
  */
 export const listenOnAddress = async (
-  server: Server,
+  server: SocketServer,
   { host, port, setting }: { host: string; port: number; setting: string },
 ): Promise<void> => {
   try {
@@ -148,7 +148,7 @@ export const listenOnAddress = async (
  * @throws ListenError
  */
 export const listenOnSocket = async (
-  server: Server,
+  server: SocketServer,
   { path, setting }: { path: string; setting: string },
 ): Promise<void> => {
   try {
@@ -166,7 +166,7 @@ const toListenError = (setting: string, where: string, cause: unknown): ListenEr
   return new ListenError(`${setting}: cannot listen on ${where} (${code}${hint})`, { cause });
 };
 
-const listen = (server: Server, options: ListenOptions): Promise<void> =>
+const listen = (server: SocketServer, options: ListenOptions): Promise<void> =>
   new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen(options, () => {

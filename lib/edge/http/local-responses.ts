@@ -34,13 +34,15 @@ export const sendNoContent = (response: ServerResponse): void => {
 export const sendRefusal = (
   response: ServerResponse,
   refusal: RunRefusal,
-  extra: Headers = NONE,
+  {
+    headers = NONE,
+    status = toHttpStatus(refusal),
+  }: { readonly headers?: Headers | undefined; readonly status?: number } = {},
 ): number => {
-  const status = toHttpStatus(refusal);
   const { retryAfterMs } = refusal;
   const wait =
     retryAfterMs === undefined ? NONE : ['Retry-After', String(Math.ceil(retryAfterMs / 1000))];
-  sendJson(response, status, renderRefusal(refusal), [...wait, ...extra]);
+  sendJson(response, status, renderRefusal(refusal), [...wait, ...headers]);
   return status;
 };
 

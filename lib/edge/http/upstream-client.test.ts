@@ -2,7 +2,11 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { createUpstreamClient, type UpstreamRequest } from './upstream-client.ts';
+import {
+  createUpstreamClient,
+  type ResponseReceiver,
+  type UpstreamRequest,
+} from './upstream-client.ts';
 
 const closers: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -79,5 +83,114 @@ describe('createUpstreamClient', () => {
     const pending = client.send(get(origin, { signal: controller.signal }));
     controller.abort(new Error('revoked'));
     await expect(pending).rejects.toThrow('revoked');
+  });
+});
+
+type Received = { status: number; text: string; error?: unknown };
+
+/** Forwards a request; resolves when the response has ended or failed. */
+const forward = (
+  client: ReturnType<typeof createUpstreamClient>,
+  request: UpstreamRequest,
+  overrides: Partial<ResponseReceiver> = {},
+) => {
+  const { promise, resolve } = Promise.withResolvers<Received>();
+  const received: Received = { status: 0, text: '' };
+  const forwarding = client.forward(request, {
+    onHead: (status) => (received.status = status),
+    onData: (chunk) => {
+      received.text += chunk.toString();
+      return true;
+    },
+    onEnd: () => resolve(received),
+    onError: (error) => resolve({ ...received, error }),
+    ...overrides,
+  });
+  return { ...forwarding, received: promise };
+};
+
+describe('forward', () => {
+  it('hands a response over piece by piece', async () => {
+    const origin = await serve((incoming, outgoing) => void incoming.pipe(outgoing));
+    const body = Readable.from([Buffer.from('hello '), Buffer.from('world')]);
+    const headers = new Map([['content-length', '11']]);
+    const { received } = forward(createClient(), get(origin, { method: 'PUT', headers, body }));
+    expect(await received).toEqual({ status: 200, text: 'hello world' });
+  });
+
+  it('waits after onData returned false until resume is called', async () => {
+    const origin = await serve((_, outgoing) => {
+      outgoing.write('a');
+      setImmediate(() => outgoing.end('b'));
+    });
+    let isPaused = false;
+    let hasEndedWhilePaused = false;
+    const { received, resume } = forward(createClient(), get(origin), {
+      onData: () => {
+        hasEndedWhilePaused ||= isPaused;
+        isPaused = true;
+        setImmediate(() => {
+          isPaused = false;
+          resume();
+        });
+        return false;
+      },
+    });
+    expect(await received).toMatchObject({ status: 200 });
+    expect(hasEndedWhilePaused).toBe(false);
+  });
+
+  it('aborts the request because of what onHead throws, and reports that', async () => {
+    const closed = Promise.withResolvers<undefined>();
+    const origin = await serve((_, outgoing) => {
+      outgoing.once('close', () => closed.resolve(undefined));
+      outgoing.write('begun');
+    });
+    const { received } = forward(createClient(), get(origin), {
+      onHead: () => {
+        throw new Error('unwanted');
+      },
+    });
+    expect(await received).toMatchObject({ error: new Error('unwanted') });
+    await closed.promise;
+  });
+
+  it('closes the connection on abort, and reports nothing', async () => {
+    const [begun, closed] = [
+      Promise.withResolvers<undefined>(),
+      Promise.withResolvers<undefined>(),
+    ];
+    const origin = await serve((_, outgoing) => {
+      outgoing.once('close', () => closed.resolve(undefined));
+      outgoing.write('begun');
+    });
+    const errors: unknown[] = [];
+    const { abort } = forward(createClient(), get(origin), {
+      onHead: () => begun.resolve(undefined),
+      onError: (error) => errors.push(error),
+    });
+    await begun.promise;
+    abort(new Error('revoked'));
+    await closed.promise;
+    expect(errors).toEqual([]);
+  });
+
+  it('sends nothing if it is aborted before there is a connection', async () => {
+    let requests = 0;
+    const origin = await serve((_, outgoing) => {
+      requests += 1;
+      outgoing.end();
+    });
+    const client = createClient();
+    forward(client, get(origin)).abort(new Error('revoked'));
+    const { received } = forward(client, get(origin));
+    expect(await received).toMatchObject({ status: 200 });
+    expect(requests).toBe(1);
+  });
+
+  it('reports an origin that does not answer with its code', async () => {
+    const origin = await serve((incoming) => void incoming.socket.destroy());
+    const { received } = forward(createClient(), get(origin));
+    expect(await received).toMatchObject({ error: { code: 'upstream_unreachable' } });
   });
 });

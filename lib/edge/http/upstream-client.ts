@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { Dispatcher } from 'undici';
 import request from 'undici/lib/api/api-request.js';
 import Pool from 'undici/lib/dispatcher/pool.js';
 import { isRefusalCode } from '../../calls/call-refusals.ts';
@@ -32,8 +33,35 @@ export type UpstreamResponse = {
 /** Sends a request. Redirects are not followed, and nothing is tried again. */
 export type SendUpstream = (request: UpstreamRequest) => Promise<UpstreamResponse>;
 
+/** Gets a response piece by piece, as it arrives. */
+export type ResponseReceiver = {
+  /** What it throws aborts the request, and comes back by `onError`. */
+  readonly onHead: (status: number, headers: UpstreamResponse['headers']) => void;
+  /** @returns false: no more until `resume` is called */
+  readonly onData: (chunk: Buffer) => boolean;
+  readonly onEnd: () => void;
+  /** Not called after `abort`. */
+  readonly onError: (error: unknown) => void;
+};
+
+export type Forwarding = {
+  /** Aborts the request, and the response if it has begun. */
+  readonly abort: (reason: Error) => void;
+  readonly resume: () => void;
+};
+
+/**
+ * Sends a request as `send` does, without streams and signals for its response: they take more time than a
+ * small response.
+ */
+export type ForwardUpstream = (
+  request: Omit<UpstreamRequest, 'signal'>,
+  receiver: ResponseReceiver,
+) => Forwarding;
+
 export type UpstreamClient = {
   readonly send: SendUpstream;
+  readonly forward: ForwardUpstream;
   readonly countConnections: () => number;
   readonly close: () => Promise<void>;
 };
@@ -89,7 +117,35 @@ export const createUpstreamClient = (
     pools.set(origin, pool);
     return pool;
   };
+  const forward: ForwardUpstream = ({ origin, ...request }, receiver) => {
+    let controller: Dispatcher.DispatchController | undefined;
+    let reason: Error | undefined;
+    getPool(origin).dispatch(request, {
+      onRequestStart: (started) => {
+        controller = started;
+        if (reason !== undefined) started.abort(reason);
+      },
+      onResponseStart: (_, status, headers) => {
+        if (status >= 200) receiver.onHead(status, headers);
+      },
+      onResponseData: (started, chunk) => {
+        if (!receiver.onData(chunk)) started.pause();
+      },
+      onResponseEnd: receiver.onEnd,
+      onResponseError: (_, error) => {
+        if (reason === undefined) receiver.onError(toUpstreamError(error, origin));
+      },
+    });
+    return {
+      abort: (given) => {
+        reason ??= given;
+        controller?.abort(reason);
+      },
+      resume: () => controller?.resume(),
+    };
+  };
   return {
+    forward,
     send: async ({ origin, method, path, headers, body, signal }) => {
       try {
         const response = await request.call(getPool(origin), {

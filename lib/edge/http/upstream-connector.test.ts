@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { isIP, type AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { isCloudAddress, isPublicAddress } from './address-check.ts';
 import { createUpstreamClient, type UpstreamOptions } from './upstream-client.ts';
 import { createCheckedLookup } from './upstream-connector.ts';
 
@@ -29,17 +30,28 @@ const get = (
 };
 
 describe('createUpstreamClient', () => {
-  it.each(['127.0.0.1', '[::1]', 'localhost', '[::ffff:127.0.0.1]', '169.254.169.254'])(
-    'connects to no address of the pod or its node: %s',
-    async (host) => {
-      let requests = 0;
-      const port = await listen(createServer(() => (requests += 1)));
-      await expect(get(`http://${host}:${port}`).response).rejects.toMatchObject({
-        code: 'upstream_untrusted',
-      });
-      expect(requests).toBe(0);
-    },
-  );
+  it.each([
+    '127.0.0.1',
+    '[::1]',
+    'localhost',
+    '[::ffff:127.0.0.1]',
+    '169.254.169.254',
+    '100.100.100.200',
+    '[fd00:ec2::254]',
+    '[::ffff:169.254.169.254]',
+    '[64:ff9b::a9fe:a9fe]',
+    // How a URL may write 169.254.169.254.
+    '2852039166',
+    '0xa9fea9fe',
+    '0251.0376.0251.0376',
+  ])('connects to no address of the pod or its node: %s', async (host) => {
+    let requests = 0;
+    const port = await listen(createServer(() => (requests += 1)));
+    await expect(get(`http://${host}:${port}`).response).rejects.toMatchObject({
+      code: 'upstream_untrusted',
+    });
+    expect(requests).toBe(0);
+  });
 
   it('refuses above the limit of connections to all clouds, and counts those that are open', async () => {
     let onRequest = (): void => undefined;
@@ -110,6 +122,34 @@ describe('createCheckedLookup', () => {
     await find();
     expect(asked).toHaveLength(2);
   });
+
+  it.each([
+    ['169.254.169.254'],
+    ['100.100.100.200'],
+    ['fd00:ec2::254'],
+    ['::ffff:169.254.169.254'],
+    ['::ffff:a9fe:a9fe'],
+    ['64:ff9b::a9fe:a9fe'],
+    ['64:ff9b::100.100.100.200'],
+  ])(
+    'refuses a name that resolves to the metadata address %s beside a public one',
+    async (found) => {
+      const resolve = () =>
+        Promise.resolve(
+          ['52.219.47.1', found].map((address) => ({ address, family: isIP(address) })),
+        );
+      for (const isAllowedAddress of [isCloudAddress, isPublicAddress]) {
+        const lookup = createCheckedLookup({ isAllowedAddress }, { resolve });
+        const answer = new Promise((done) => {
+          lookup('metadata.example', { all: true }, (error, addresses) => done([error, addresses]));
+        });
+        expect(await answer).toEqual([
+          expect.objectContaining({ code: 'upstream_untrusted' }),
+          expect.anything(),
+        ]);
+      }
+    },
+  );
 
   it.each([[['10.0.0.1', '127.0.0.1']], [[]]])(
     'refuses a name with an address that is not allowed, or with none, and asks again: %j',

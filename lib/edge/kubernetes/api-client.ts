@@ -13,12 +13,14 @@ export type ApiClientRequest = {
   readonly body?: unknown;
   /** Whether the call is idempotent. Default: every method except POST. */
   readonly isRepeatable?: boolean;
+  /** Returns the body as text, which may have as many bytes, instead of JSON. */
+  readonly maxTextBytes?: number;
   /** Receives the response, of any status, for calls that need its headers or its error message. */
   readonly onResponse?: (response: BufferedResponse) => void;
 };
 
 /**
- * Makes one call to the API server and returns its response, parsed from JSON and otherwise unchanged.
+ * Makes one call to the API server and returns its response, parsed from JSON and otherwise unchanged, or as text.
  *
  * @param culprit verb and object of the call, for the error
  * @throws KubernetesError
@@ -70,7 +72,8 @@ export const createApiClient = (
       const { status, body } = response;
       call.onResponse?.(response);
       if (status === 401) access = undefined;
-      if (status >= 200 && status < 300) return parseJson(body);
+      if (status >= 200 && status < 300)
+        return call.maxTextBytes === undefined ? parseJson(body) : body;
       throw Object.assign(new Error(`status ${status}`), { statusCode: status });
     } catch (error) {
       throw toKubernetesError(culprit, error);
@@ -121,7 +124,7 @@ const send = async (call: ApiClientRequest, way: SendOptions): Promise<BufferedR
 };
 
 const sendOnce = async (
-  { method, path, body }: ApiClientRequest,
+  { method, path, body, maxTextBytes }: ApiClientRequest,
   { options, timeoutMs }: SendOptions,
 ): Promise<BufferedResponse> => {
   const text = body === undefined ? '' : JSON.stringify(body);
@@ -133,7 +136,8 @@ const sendOnce = async (
   const timer = setTimeout(() => timeout.abort(), timeoutMs);
   try {
     const request = { ...options, path, method, headers, signal: timeout.signal };
-    return await sendRequest(request, { body: text, maxBodyBytes: MAX_RESPONSE_BYTES });
+    const maxBodyBytes = maxTextBytes ?? MAX_RESPONSE_BYTES;
+    return await sendRequest(request, { body: text, maxBodyBytes });
   } finally {
     clearTimeout(timer);
   }

@@ -4,6 +4,7 @@ import { toMapping, type Mapping } from '../../schema/mapping.ts';
 import type { ApiClient } from './api-client.ts';
 import { createClusterJwksFetcher, readClusterIssuer } from './cluster-issuer.ts';
 import { KubernetesError, findObject } from './kubernetes-error.ts';
+import { readStatusMessage } from './refusal-reasons.ts';
 
 /** Version of a Kubernetes program: `1.34`. */
 export type KubernetesVersion = { readonly major: number; readonly minor: number };
@@ -115,7 +116,7 @@ const dryRunPod = async (calls: ApiClient, namespace: string, pod: object) => {
   const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods?dryRun=All`;
   let message = '';
   const onResponse = ({ status, body }: BufferedResponse): void => {
-    if (status >= 300) message = readMessage(body);
+    if (status >= 300) message = readStatusMessage(body);
   };
   const call = { method: 'POST', path, body: pod, onResponse } as const;
   try {
@@ -124,14 +125,6 @@ const dryRunPod = async (calls: ApiClient, namespace: string, pod: object) => {
     // Without a message there was no decision about the pod.
     if (error instanceof KubernetesError && message !== '') return { refusal: message };
     throw error;
-  }
-};
-
-const readMessage = (body: string): string => {
-  try {
-    return toText(toMapping(JSON.parse(body))['message']);
-  } catch {
-    return '';
   }
 };
 

@@ -12,6 +12,7 @@ import { startFakeApiServer, type FakeApiServer } from './fixtures/fake-api-serv
 import type { KubernetesError } from './kubernetes-error.ts';
 import { readOwnUsername } from './self-subject-review.ts';
 import { createRoleLease } from './role-lease.ts';
+import { waitUntil } from '../../../test/kit/retry.ts';
 
 let api: FakeApiServer;
 let kubernetes: KubernetesClient;
@@ -27,15 +28,6 @@ const kind = { kind: 'Revocation', plural: 'revocations' } as const;
 const namespaced = { kind: 'ApprovalRequest', plural: 'approvalrequests' };
 const inNamespace = (namespace: string): string =>
   `/apis/valetkey.dev/v1alpha1/namespaces/${namespace}/approvalrequests`;
-
-/** Waits until `isDone` returns true; fails after 4 s. */
-const waitUntil = async (isDone: () => boolean): Promise<void> => {
-  const end = performance.now() + 4000;
-  while (!isDone()) {
-    if (performance.now() > end) throw new Error(`never true: ${isDone.toString()}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-};
 
 describe('createCustomResourceClient', () => {
   const open = () => createCustomResourceClient(createApiClient(kubernetes), kind);

@@ -6,7 +6,7 @@ import {
   UPSTREAMS,
 } from '../../contract/authority-api.ts';
 import type { ApiClient } from './api-client.ts';
-import { toOutcome } from './kubernetes-error.ts';
+import { findObject, toOutcome } from './kubernetes-error.ts';
 
 /** One of Valetkey's own kinds: `TaskPolicy`, `taskpolicies`. */
 export type CustomResourceKind = { readonly kind: string; readonly plural: string };
@@ -46,9 +46,19 @@ export type CustomResourceList = {
 
 export type CustomResourceClient = {
   /** A consistent list from the API server's storage, not from its cache. */
-  readonly list: () => Promise<CustomResourceList>;
+  readonly list: (labelSelector?: string) => Promise<CustomResourceList>;
+  /** From the API server's storage; undefined: there is none. */
+  readonly read: (name: string) => Promise<CustomResource | undefined>;
   /** `exists`: the name is in use. */
-  readonly create: (name: string, spec: object) => Promise<'created' | 'exists'>;
+  readonly create: (
+    name: string,
+    spec: object,
+    /** Labels and owners. */
+    more?: {
+      readonly labels: Readonly<Record<string, string>>;
+      readonly ownerReferences?: readonly object[];
+    },
+  ) => Promise<'created' | 'exists'>;
   /** Deletes the object if it still has this UID. `gone`: it does not exist any more. */
   readonly remove: (name: string, uid: string) => Promise<'removed' | 'gone'>;
   /** Sets members of `status`. `conflict`: the object was deleted or changed since `resourceVersion`. */
@@ -75,11 +85,20 @@ export const createCustomResourceClient = (
   const limit = PAGE_SIZES.get(plural) ?? DEFAULT_PAGE_SIZE;
   const at = (name: string): string => `${path}/${encodeURIComponent(name)}`;
   return {
-    list: async () => {
+    read: (name) =>
+      findObject(
+        calls(`get ${plural} ${name}`, {
+          method: 'GET',
+          path: at(name),
+        }) as Promise<CustomResource>,
+      ),
+    list: async (labelSelector) => {
+      const selected =
+        labelSelector === undefined ? '' : `&labelSelector=${encodeURIComponent(labelSelector)}`;
       const items: CustomResource[] = [];
       for (let next = ''; ;) {
         const from = next === '' ? '' : `&continue=${encodeURIComponent(next)}`;
-        const call = { method: 'GET', path: `${path}?limit=${limit}${from}` } as const;
+        const call = { method: 'GET', path: `${path}?limit=${limit}${selected}${from}` } as const;
         const response = (await calls(`list ${plural}`, call)) as ListResponse;
         items.push(...(response.items ?? []));
         next = response.metadata?.continue ?? '';
@@ -87,8 +106,12 @@ export const createCustomResourceClient = (
           return { resourceVersion: response.metadata?.resourceVersion ?? '', items };
       }
     },
-    create: (name, spec) => {
-      const metadata = { name, ...(namespace !== undefined && { namespace }) };
+    create: (name, spec, more) => {
+      const metadata = {
+        name,
+        ...(namespace !== undefined && { namespace }),
+        ...more,
+      };
       const body = { apiVersion, kind, metadata, spec };
       const call = { method: 'POST', path, body } as const;
       return toOutcome(calls(`create ${plural} ${name}`, call), 'created', { conflict: 'exists' });

@@ -115,7 +115,10 @@ describe('createNamespaceLabelReader', () => {
 });
 
 describe('createUsedHandleLeaseStore', () => {
-  const lease = { name: 'used-ab12', kind: 'user-token', endsAt: 1_767_225_600_123 };
+  const lease = {
+    ...{ name: 'used-ab12', kind: 'user-token', holder: 'attempt-1' },
+    ...{ usedAt: 1_767_225_000_000, endsAt: 1_767_225_600_123 },
+  };
   const folder = '/apis/coordination.k8s.io/v1/namespaces/valetkey/leases';
 
   it('creates a Lease once, lists it with its end and removes it', async () => {
@@ -127,6 +130,8 @@ describe('createUsedHandleLeaseStore', () => {
       spec: { renewTime: '2026-01-01T00:00:00.123000Z' },
     });
     expect(await leases.list()).toEqual([lease]);
+    expect(await leases.read('used-ab12')).toEqual(lease);
+    expect(await leases.read('used-cd34')).toBeUndefined();
     await leases.remove('used-ab12');
     await leases.remove('used-ab12');
     expect(await leases.list()).toEqual([]);

@@ -57,6 +57,8 @@ export type InstallationReader = {
   readonly listAuthorityEvents: () => AsyncIterable<AuthorityEvent>;
   /** Every pod in the cluster with the injection label, page by page. */
   readonly listInjected: () => AsyncIterable<Pod>;
+  /** Every pod of one namespace, or of the cluster, page by page. */
+  readonly listPods: (namespace?: string) => AsyncIterable<Pod>;
 };
 
 /** Pods of one response, whose size is limited. */
@@ -98,6 +100,8 @@ export const createInstallationReader = (
     },
     listAuthorityEvents: () => listAuthorityEvents(calls),
     listInjected: () => listInjected(calls),
+    listPods: (of) =>
+      listPages(calls, of === undefined ? 'pods' : `namespaces/${encodeURIComponent(of)}/pods`),
   };
 };
 
@@ -138,7 +142,7 @@ async function* listAuthorityEvents(calls: ApiClient): AsyncGenerator<AuthorityE
 async function* listPages<T>(
   calls: ApiClient,
   plural: string,
-  selector: string,
+  selector = '',
 ): AsyncGenerator<T, void> {
   let next = '';
   do {

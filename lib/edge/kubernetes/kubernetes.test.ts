@@ -8,6 +8,7 @@ import type { KubernetesError } from './kubernetes-error.ts';
 import { listPods } from './pod-list.ts';
 import { createSecretStore } from './secrets.ts';
 import { createWebhookConfigurationStore } from './webhook-configurations.ts';
+import { waitUntil } from '../../../test/kit/retry.ts';
 
 let api: FakeApiServer;
 let kubernetes: KubernetesClient;
@@ -20,15 +21,6 @@ afterEach(() => api.close());
 const place = { namespace: 'valetkey', name: 'it' };
 const secretPath = '/api/v1/namespaces/valetkey/secrets/it';
 const configMapPath = '/api/v1/namespaces/valetkey/configmaps/it';
-
-/** Waits until `isDone` returns true; fails after 4 s. */
-const waitUntil = async (isDone: () => boolean): Promise<void> => {
-  const end = performance.now() + 4000;
-  while (!isDone()) {
-    if (performance.now() > end) throw new Error(`never true: ${isDone.toString()}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-};
 
 describe('createSecretStore', () => {
   it('returns no data for the Secret of the chart, and decoded data after a write', async () => {

@@ -3,7 +3,7 @@ import { buildCallOptions, type KubernetesClient } from './kubernetes-client.ts'
 import { callKubernetes } from './kubernetes-error.ts';
 
 /** Pods of one response; limits memory. */
-const PAGE_SIZE = 200;
+export const PAGE_SIZE = 200;
 
 /**
  * Lists all pods in the cluster that match the label selector, page by page.

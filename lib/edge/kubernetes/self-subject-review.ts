@@ -1,4 +1,5 @@
 import type { ApiClient } from './api-client.ts';
+import { toMapping } from '../../schema/mapping.ts';
 import { toKubernetesError } from './kubernetes-error.ts';
 
 /**
@@ -17,4 +18,33 @@ export const readOwnUsername = async (calls: ApiClient): Promise<string> => {
   const username = status?.userInfo?.username ?? '';
   if (username !== '') return username;
   throw toKubernetesError(culprit, new Error('the response has no user name'));
+};
+
+/** A right at the API server. */
+export type AccessQuestion = {
+  readonly verb: string;
+  readonly group: string;
+  readonly resource: string;
+  readonly name?: string;
+  /** Absent: in the whole cluster. */
+  readonly namespace?: string;
+};
+
+/**
+ * Asks the API server whether this process's own user has a right (authorization.k8s.io/v1,
+ * SelfSubjectAccessReview). Admission may still refuse the request itself.
+ *
+ * @throws KubernetesError
+ */
+export const checkOwnAccess = async (
+  calls: ApiClient,
+  question: AccessQuestion,
+): Promise<boolean> => {
+  const apiVersion = 'authorization.k8s.io/v1';
+  const path = `/apis/${apiVersion}/selfsubjectaccessreviews`;
+  const spec = { resourceAttributes: question };
+  const body = { apiVersion, kind: 'SelfSubjectAccessReview', spec };
+  const call = { method: 'POST', path, body, isRepeatable: true } as const;
+  const response = toMapping(await calls('create selfsubjectaccessreview', call));
+  return toMapping(response['status'])['allowed'] === true;
 };

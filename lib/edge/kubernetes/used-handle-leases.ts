@@ -1,6 +1,6 @@
 import type { UsedHandleLease, UsedHandleLeases } from '../../identity/use-once.ts';
 import type { ApiClient } from './api-client.ts';
-import { recoverFrom, toOutcome } from './kubernetes-error.ts';
+import { findObject, recoverFrom, toOutcome } from './kubernetes-error.ts';
 import { buildLeasesPath, formatMicroTime, LEASE_API_VERSION } from './lease-api.ts';
 
 const USED_LABEL = 'valetkey.dev/used-once';
@@ -25,6 +25,11 @@ export const createUsedHandleLeaseStore = (
       return toOutcome(calls(`create lease ${lease.name}`, call), 'created', {
         conflict: 'exists',
       });
+    },
+    read: async (name) => {
+      const call = { method: 'GET', path: `${path}/${encodeURIComponent(name)}` } as const;
+      const found = await findObject(calls(`get lease ${name}`, call));
+      return readLease(found ?? {})[0];
     },
     list: async () => {
       const found: UsedHandleLease[] = [];
@@ -51,19 +56,30 @@ type Lease = {
     readonly name?: string;
     readonly labels?: Readonly<Record<string, string>>;
   };
-  readonly spec?: { readonly renewTime?: string };
+  readonly spec?: {
+    readonly renewTime?: string;
+    readonly acquireTime?: string;
+    readonly holderIdentity?: string;
+  };
 };
 type LeaseList = {
   readonly items?: readonly Lease[];
   readonly metadata?: { readonly continue?: string };
 };
 
+/** The holder of a handle that no one may use again. */
+const USED = 'used';
+
 /** A Lease has no field for its end, so `renewTime` holds it; these Leases are never renewed. */
-const toLease = ({ name, kind, endsAt }: UsedHandleLease) => ({
+const toLease = ({ name, kind, endsAt, usedAt, holder = USED }: UsedHandleLease) => ({
   apiVersion: LEASE_API_VERSION,
   kind: 'Lease',
   metadata: { name, labels: { [USED_LABEL]: 'true', [KIND_LABEL]: kind } },
-  spec: { holderIdentity: 'used', renewTime: formatMicroTime(endsAt) },
+  spec: {
+    holderIdentity: holder,
+    acquireTime: formatMicroTime(usedAt),
+    renewTime: formatMicroTime(endsAt),
+  },
 });
 
 /** A Lease without an end was written by another program and is ignored. */
@@ -72,5 +88,11 @@ const readLease = ({ metadata, spec }: Lease): readonly UsedHandleLease[] => {
   const kind = metadata?.labels?.[KIND_LABEL] ?? '';
   return metadata?.name === undefined || Number.isNaN(endsAt)
     ? []
-    : [{ name: metadata.name, kind, endsAt }];
+    : [
+        {
+          ...{ name: metadata.name, kind, endsAt, holder: spec?.holderIdentity ?? USED },
+          // Without the time of its use it is used up.
+          usedAt: Date.parse(spec?.acquireTime ?? '') || 0,
+        },
+      ];
 };

@@ -1,4 +1,7 @@
+import { APPROVAL_STATES, type ApprovalState } from '../../contract/approvals.ts';
 import { createSingleFlight } from '../../async/single-flight.ts';
+import type { SecretErrorCode } from '../../upstreams/secret-fetcher.ts';
+import type { SecretSource } from '../../upstreams/upstream.ts';
 import type { AuditErrorCode } from '../../audit/audit-event.ts';
 import { AUTHORITY_METRIC_SPECS as SPECS } from './authority-metric-specs.ts';
 import {
@@ -22,13 +25,26 @@ export const AUTHORITY_METRICS: readonly MetricSpec[] = [
   ...PROCESS_METRICS,
 ];
 
-export type AuthorityRoute = 'token' | 'revoke' | 'records' | 'events' | 'other';
-export type AuthorityController = 'certificate' | 'signing-keys' | 'audit-export' | 'other';
+export type AuthorityRoute =
+  | 'token'
+  | 'revoke'
+  | 'records'
+  | 'decisions'
+  | 'delegations'
+  | 'proposals'
+  | 'calls'
+  | 'events'
+  | 'signals'
+  | 'other';
+export type AuthorityController =
+  'certificate' | 'signing-keys' | 'audit-export' | 'database-roles' | 'other';
 
 /** Read at each scrape. */
 export type AuthorityMetricsDeps = LastSyncDeps<
-  'taskpolicies' | 'revocations' | 'injection-templates'
+  'taskpolicies' | 'revocations' | 'upstreams' | 'injection-templates'
 > & {
+  /** Issuers of `authority.signals.transmitters`. */
+  readonly transmitters: readonly string[];
   /** @returns nothing if there is no audit volume, or if it cannot be read */
   readonly readAuditVolume: () => Promise<
     { readonly sizeBytes: number; readonly freeBytes: number } | undefined
@@ -36,6 +52,13 @@ export type AuthorityMetricsDeps = LastSyncDeps<
 };
 
 export type PolicyEnd = { readonly policy: string; readonly endsAt: number };
+
+export type CheckedUpstream = {
+  readonly name: string;
+  readonly isReady: boolean;
+  /** Of a Kubernetes Secret with a largest age; `changedAtMs` is absent if it could not be read. */
+  readonly age?: { readonly maxAgeSeconds: number; readonly changedAtMs?: number | undefined };
+};
 
 export type AuthorityMetrics = {
   /** @param answer.reason a code of the refusal table; absent: not refused */
@@ -71,7 +94,43 @@ export type AuthorityMetrics = {
   readonly auditWriteFailed: (code: AuditErrorCode) => void;
   /** A record of calls that a sidecar reported was written. */
   readonly callsRecorded: () => void;
+  readonly secretFetched: (
+    source: SecretSource['kind'],
+    outcome: SecretErrorCode | 'fetched' | 'internal_error',
+  ) => void;
+  readonly secretRevoked: (outcome: (typeof REVOCATION_OUTCOMES)[number]) => void;
+  /** @param upstreams all of them */
+  readonly upstreamsChecked: (upstreams: readonly CheckedUpstream[]) => void;
+  /** A call that a gate asked about. */
+  readonly gatedCall: (call: {
+    readonly outcome: GatedCallOutcome;
+    readonly seconds: number;
+  }) => void;
+  readonly proposalCounted: (outcome: (typeof PROPOSAL_OUTCOMES)[number]) => void;
+  readonly delegationCounted: (outcome: (typeof DELEGATION_OUTCOMES)[number]) => void;
+  readonly approvalCounted: (
+    outcome: (typeof APPROVAL_OUTCOMES)[number] | 'requested' | 'emergency',
+  ) => void;
+  /** @param found states of all ApprovalRequests, and the number of emergencies without a review */
+  readonly approvalsListed: (found: {
+    readonly states: readonly ApprovalState[];
+    readonly unreviewed: number;
+  }) => void;
+  readonly emergencyReviewed: () => void;
+  readonly approvalDecided: (waitSeconds: number) => void;
+  readonly approvalNotified: (outcome: (typeof NOTICE_OUTCOMES)[number]) => void;
+  readonly canaryTouched: (kind: 'task' | 'resource') => void;
+  /** @param transmitter its issuer if it is listed */
+  readonly signalAnswered: (
+    transmitter: string | undefined,
+    outcome: (typeof SIGNAL_OUTCOMES)[number],
+  ) => void;
   readonly auditFileExported: (outcome: (typeof EXPORT_OUTCOMES)[number]) => void;
+  /** @param counts undefined: there is no such Upstream any more */
+  readonly databaseRolesCounted: (
+    upstream: string,
+    counts: { readonly active: number; readonly overdue: number } | undefined,
+  ) => void;
   /** The text that Prometheus scrapes, and its content type. */
   readonly render: () => Promise<string>;
   readonly contentType: string;
@@ -98,7 +157,33 @@ const REJECTED_GRANT_REASONS = [
   'cloud_refused',
 ];
 
+/** `unavailable`: nothing was decided. */
+const GATED_CALL_OUTCOMES = ['allowed', 'denied', 'unavailable'] as const;
+export type GatedCallOutcome = (typeof GATED_CALL_OUTCOMES)[number];
+
 const EXPORT_OUTCOMES = ['uploaded', 'present', 'different', 'failed'] as const;
+
+const DATABASE_ROLE_STATES = ['active', 'overdue'] as const;
+const REVOCATION_OUTCOMES = ['revoked', 'failed'] as const;
+const PROPOSAL_OUTCOMES = ['created', 'exists', 'refused'] as const;
+const DELEGATION_OUTCOMES = ['minted', 'used', 'refused'] as const;
+const APPROVAL_OUTCOMES = [
+  'used',
+  'repeated',
+  'denied',
+  'expired',
+  'policy_changed',
+  'separation',
+] as const;
+const SIGNAL_OUTCOMES = [
+  'revoked',
+  'ignored',
+  'replayed',
+  'refused',
+  'limited',
+  'unavailable',
+] as const;
+const NOTICE_OUTCOMES = ['delivered', 'failed'] as const;
 
 const OUTCOMES = ['done', 'refused', 'unavailable'] as const;
 
@@ -122,7 +207,41 @@ export const createAuthorityMetrics = (deps: AuthorityMetricsDeps): AuthorityMet
   const writeSeconds = createHistogram(SPECS.auditWriteSeconds, registry);
   const writeErrors = counter(SPECS.auditWriteErrors);
   const callRecords = counter(SPECS.callRecords);
+  const databaseRoles = gauge(SPECS.databaseRoles);
+  const databases = new Set<string>();
+  const secretsFetched = counter(SPECS.secretsFetched);
+  const secretsRevoked = counter(SPECS.secretsRevoked);
+  const upstreams = gauge(SPECS.upstreams);
+  const secretChanged = gauge(SPECS.secretChanged);
+  const secretMaxAge = gauge(SPECS.secretMaxAge);
+  const proposals = counter(SPECS.proposals);
+  for (const outcome of PROPOSAL_OUTCOMES) proposals.inc({ outcome }, 0);
+  const delegations = counter(SPECS.delegations);
+  for (const outcome of DELEGATION_OUTCOMES) delegations.inc({ outcome }, 0);
+  const approvals = gauge(SPECS.approvals);
+  const approvalRequests = counter(SPECS.approvalRequests);
+  const approvalWait = createHistogram(SPECS.approvalWait, registry);
+  const approvalsUsed = counter(SPECS.approvalsUsed);
+  const emergencies = counter(SPECS.emergencies);
+  const emergenciesUnreviewed = gauge(SPECS.emergenciesUnreviewed);
+  for (const outcome of ['used', 'reviewed']) emergencies.inc({ outcome }, 0);
+  const approvalNotices = counter(SPECS.approvalNotices);
+  for (const outcome of APPROVAL_OUTCOMES) approvalsUsed.inc({ outcome }, 0);
+  for (const outcome of NOTICE_OUTCOMES) approvalNotices.inc({ outcome }, 0);
+  for (const route of ['token', 'calls']) {
+    requests.inc({ route, reason: 'approvals_unavailable' }, 0);
+  }
+  const canaries = counter(SPECS.canariesTouched);
+  for (const kind of ['task', 'resource']) canaries.inc({ kind }, 0);
+  const signals = counter(SPECS.signals);
+  for (const transmitter of deps.transmitters) {
+    for (const outcome of SIGNAL_OUTCOMES) signals.inc({ transmitter, outcome }, 0);
+  }
   const exports = counter(SPECS.auditExports);
+  for (const outcome of REVOCATION_OUTCOMES) secretsRevoked.inc({ outcome }, 0);
+  const gatedCalls = counter(SPECS.gatedCalls);
+  const gatedCallSeconds = createHistogram(SPECS.gatedCallSeconds, registry);
+  for (const outcome of GATED_CALL_OUTCOMES) gatedCalls.inc({ outcome }, 0);
   for (const outcome of EXPORT_OUTCOMES) exports.inc({ outcome }, 0);
   for (const code of AUDIT_WRITE_ERROR_CODES) writeErrors.inc({ code }, 0);
   for (const reason of REJECTED_GRANT_REASONS) requests.inc({ route: 'token', reason }, 0);
@@ -182,14 +301,64 @@ export const createAuthorityMetrics = (deps: AuthorityMetricsDeps): AuthorityMet
     },
     auditWriteFailed: (code) => writeErrors.inc({ code }),
     callsRecorded: () => callRecords.inc(),
+    secretFetched: (source, outcome) => secretsFetched.inc({ source, outcome }),
+    secretRevoked: (outcome) => secretsRevoked.inc({ outcome }),
+    upstreamsChecked: (all) => {
+      const ready = all.filter(({ isReady }) => isReady).length;
+      upstreams.set({ state: 'ready' }, ready);
+      upstreams.set({ state: 'not_ready' }, all.length - ready);
+      secretChanged.reset();
+      secretMaxAge.reset();
+      for (const { name: upstream, age } of all.slice(0, MAX_UPSTREAM_SERIES)) {
+        if (age === undefined) continue;
+        secretMaxAge.set({ upstream }, age.maxAgeSeconds);
+        if (age.changedAtMs !== undefined) secretChanged.set({ upstream }, age.changedAtMs / 1000);
+      }
+    },
+    gatedCall: ({ outcome, seconds }) => {
+      gatedCalls.inc({ outcome });
+      gatedCallSeconds.observe(seconds);
+    },
+    proposalCounted: (outcome) => proposals.inc({ outcome }),
+    delegationCounted: (outcome) => delegations.inc({ outcome }),
+    approvalCounted: (outcome) => {
+      if (outcome === 'requested') approvalRequests.inc();
+      else if (outcome === 'emergency') emergencies.inc({ outcome: 'used' });
+      else approvalsUsed.inc({ outcome });
+    },
+    approvalsListed: ({ states, unreviewed }) => {
+      emergenciesUnreviewed.set(unreviewed);
+      for (const state of APPROVAL_STATES) {
+        approvals.set({ state }, states.filter((each) => each === state).length);
+      }
+    },
+    emergencyReviewed: () => emergencies.inc({ outcome: 'reviewed' }),
+    approvalDecided: (waitSeconds) => approvalWait.observe(waitSeconds),
+    approvalNotified: (outcome) => approvalNotices.inc({ outcome }),
+    canaryTouched: (kind) => canaries.inc({ kind }),
+    signalAnswered: (transmitter = 'unknown', outcome) => signals.inc({ transmitter, outcome }),
     auditFileExported: (outcome) => exports.inc({ outcome }),
+    databaseRolesCounted: (upstream, counts) => {
+      if (counts === undefined) databases.delete(upstream);
+      else if (databases.size < MAX_DATABASE_SERIES) databases.add(upstream);
+      if (counts !== undefined && !databases.has(upstream)) return;
+      for (const state of DATABASE_ROLE_STATES) {
+        if (counts === undefined) databaseRoles.remove({ upstream, state });
+        else databaseRoles.set({ upstream, state }, counts[state]);
+      }
+    },
     render: () => registry.metrics(),
     contentType: registry.contentType,
   };
 };
 
+/** A cluster has some tens. */
+const MAX_UPSTREAM_SERIES = 256;
+
 /** TaskPolicies can contain a thousand. */
 const MAX_POLICY_SERIES = 64;
+/** Upstreams are objects that admins write. */
+const MAX_DATABASE_SERIES = 32;
 
 /** What has ended is left out, so that it takes the place of no other and its alert ends. */
 const toUntilSamples = (ends: readonly PolicyEnd[], now: number): readonly Sample[] =>

@@ -42,6 +42,7 @@ export const createLazySidecarMetrics = (
       callOrQueue((loaded) => loaded.exchangeEnded(task, outcome, seconds)),
     packedPolicy: (task, percent) => callOrQueue((loaded) => loaded.packedPolicy(task, percent)),
     clockSkew: (seconds) => callOrQueue((loaded) => loaded.clockSkew(seconds)),
+    peerChecked: (works) => callOrQueue((loaded) => loaded.peerChecked(works)),
     runStarted: (task) => callOrQueue((loaded) => loaded.runStarted(task)),
     runEnded: (task, reason) => callOrQueue((loaded) => loaded.runEnded(task, reason)),
     revocationReceived: () => callOrQueue((loaded) => loaded.revocationReceived()),

@@ -42,8 +42,22 @@ export const SIDECAR_METRIC_SPECS = {
   runsEnded: {
     name: 'valetkey_sidecar_runs_ended_total',
     type: 'counter',
-    help: 'Runs ended, by reason: completed, superseded, expired, revoked or terminated.',
+    help: 'Runs ended, by reason: completed, superseded, expired, revoked, terminated or budget_exceeded.',
     labels: ['task', 'reason'],
+    unit: '1',
+  },
+  budgetUsed: {
+    name: 'valetkey_sidecar_budget_used_ratio',
+    type: 'gauge',
+    help: 'Used share of the budget of a task, by kind: calls, bytesOut, denials or tokens; of its active runs the one that has used most. At 1 the run ends with its next use.',
+    labels: ['task', 'kind'],
+    unit: 'ratio',
+  },
+  gates: {
+    name: 'valetkey_sidecar_gates',
+    type: 'gauge',
+    help: 'Gates of active runs, by gate: deny, calls are refused here; ask, the authority decides about each. Absent without the authority.',
+    labels: ['gate'],
     unit: '1',
   },
   clockSkew: {
@@ -143,6 +157,13 @@ export const SIDECAR_METRIC_SPECS = {
     name: 'valetkey_sidecar_journal_blocked',
     type: 'gauge',
     help: '1 while the gateway refuses calls because standard output does not take the lines of its journal, else 0. Absent before the first call.',
+    labels: [],
+    unit: '1',
+  },
+  peerCheck: {
+    name: 'valetkey_sidecar_peer_check_passed',
+    type: 'gauge',
+    help: 'Whether the kernel of the node shows the gateway who connects, as its self-test at the start found: 1, or 0 where the pod cannot use its UID as a key. Absent for pods that could not anyway.',
     labels: [],
     unit: '1',
   },

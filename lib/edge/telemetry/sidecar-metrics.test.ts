@@ -11,6 +11,8 @@ import {
 const noRuns: SidecarMetricsDeps = {
   tasks: [],
   readExpirations: () => new Map(),
+  readBudgetShares: () => [],
+  readGates: () => undefined,
   authority: () => undefined,
   gateway: () => undefined,
 };
@@ -32,6 +34,14 @@ describe('createSidecarMetrics', () => {
   it('reports the version of the program', async () => {
     const text = await createSidecarMetrics(noRuns).render();
     expect(text).toContain(`valetkey_build_info{version="${VERSION}"} 1`);
+  });
+
+  it('reports the gates of active runs by what they do, and none without the authority', async () => {
+    const gates = [{ gate: 'ask' }, { gate: 'deny' }, { gate: 'ask' }] as const;
+    const text = await createSidecarMetrics({ ...noRuns, readGates: () => gates }).render();
+    expect(text).toContain('valetkey_sidecar_gates{gate="deny"} 1');
+    expect(text).toContain('valetkey_sidecar_gates{gate="ask"} 2');
+    expect(await createSidecarMetrics(noRuns).render()).not.toContain('valetkey_sidecar_gates{');
   });
 
   it('counts ended runs by reason and reports the last clock skew', async () => {

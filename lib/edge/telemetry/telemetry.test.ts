@@ -117,9 +117,11 @@ describe('createAuthorityMetrics', () => {
     secondsSinceSync: {
       taskpolicies: () => 3,
       revocations: () => undefined,
+      upstreams: () => undefined,
       'injection-templates': () => undefined,
     },
     readAuditVolume: () => Promise.resolve(undefined),
+    transmitters: ['https://events.example'],
   };
 
   it('registers every documented metric with its help text', async () => {
