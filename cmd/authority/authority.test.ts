@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { AUTHORITY_TUNING_ENV } from '../../lib/contract/environment.ts';
 import { buildIssuedReply, buildStsErrorReply } from '../../lib/edge/aws/fixtures/sts-stub.ts';
 import { forgeToken, createTestIssuer } from '../../lib/identity/fixtures/test-issuer.ts';
+import { waitUntil } from '../../test/kit/retry.ts';
 import {
   EVENTS_PATH,
   buildExchangeForm,
@@ -21,7 +22,6 @@ import {
   REVOKE_PATH,
   startAuthorityHarness,
   TOKEN_PATH,
-  waitUntil,
   type TestResponse,
   type Replica,
   type AuthorityHarness,
@@ -383,6 +383,23 @@ describe('a request to end a run', () => {
     });
   });
 
+  it.each([
+    ['a release that was not sealed for it', 'completed', 'model-api.AAAA'],
+    ['a release of another form', 'completed', 'x y'],
+    ['an end that needs a release, without one', 'expired', ''],
+    ['an end that needs a release, without one', 'discarded', ''],
+  ])('refuses %s, and shows nothing of it', async (_what, reason, release) => {
+    const { body } = await exchange();
+    const form = endForm(body['run'], await harness.podToken(), reason);
+    const answer = await replica.post(
+      REVOKE_PATH,
+      `${form}&release=${encodeURIComponent(release)}`,
+    );
+    expect([answer.body['reason'], answer.status]).toEqual(['request_malformed', 400]);
+    expect(String(answer.body['error_description'])).toMatch(/^release: expected/);
+    expect(JSON.stringify(answer.body)).not.toContain('AAAA');
+  });
+
   it('ends a run of a pod that is being deleted', async () => {
     const { body } = await exchange();
     harness.api.remove(PATHS.pod);
@@ -517,6 +534,7 @@ describe('an event stream', () => {
     });
     const next = async () => JSON.parse(String((await lines.next()).value)) as unknown;
     expect(await next()).toEqual({ type: 'revocations', active: [] });
+    expect(await next()).toMatchObject({ type: 'policies', version: expect.any(String) });
     const metadata = { name: 'all', uid: 'all-1', creationTimestamp: new Date().toISOString() };
     const spec = { all: true, reason: 'drill', by: OWN_NAME };
     harness.api.put(`${PATHS.revocations}/all`, { metadata, spec });

@@ -35,6 +35,8 @@ export type AuthorityDeps = {
   readonly timings: Timings;
   /** Receives audit records as lines, in addition to the replica's volume. */
   readonly output: BootstrapDeps['output'];
+  /** Of the servers that Upstreams name; for tests. */
+  readonly isAllowedAddress?: (address: string) => boolean;
 };
 
 /** All in milliseconds. */
@@ -56,6 +58,9 @@ export const DEFAULT_TIMINGS: Timings = {
 export type Authority = RunningServer;
 
 const MIB = 1024 * 1024;
+
+/** Revocations of secrets whose runs ended just before this replica. */
+const RELEASE_FINISH_MS = 5_000;
 
 const CONDITIONS = [
   'audit',
@@ -81,8 +86,10 @@ export const startAuthority = async (
     secondsSinceSync: {
       taskpolicies: syncs.policies.ageSeconds,
       revocations: syncs.revocations.ageSeconds,
+      upstreams: syncs.upstreams.ageSeconds,
       'injection-templates': syncs.templates.ageSeconds,
     },
+    transmitters: config.platform.authority.signals.transmitters.map(({ issuer }) => issuer),
     readAuditVolume: async () =>
       config.auditFolder === '' ? undefined : readVolumeSpace(config.auditFolder),
   });
@@ -119,6 +126,7 @@ export const startAuthority = async (
     startCertificates: (observer) => startCertificates(config, deps, { components, observer }),
     drain: () => components.streams.drain(timings.lingerMs),
     stop: async () => {
+      await components.finishReleases(RELEASE_FINISH_MS);
       components.stop();
       await components.recordCounted().catch((error: unknown) => {
         log.warn('counted refusals not recorded', toErrorFields(error));

@@ -3,12 +3,12 @@ import { connect } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 
 import { splitBundle } from '../../lib/certificate/trust-bundle.ts';
+import { waitUntil } from '../../test/kit/retry.ts';
 import {
   HOST,
   buildLivePod,
   PATHS,
   startAuthorityHarness,
-  waitUntil,
   type Replica,
   type AuthorityHarness,
 } from './fixtures/authority-harness.ts';
@@ -21,10 +21,11 @@ beforeEach(async () => {
 });
 afterEach(() => harness.close());
 
-const readTrustBundle = (): readonly string[] => {
-  const data = harness.api.get(PATHS.trustBundle)?.['data'] as Record<string, string> | undefined;
-  return splitBundle(data?.['ca-bundle.pem'] ?? '');
-};
+const readTrustBundleData = (): Readonly<Record<string, string>> =>
+  (harness.api.get(PATHS.trustBundle)?.['data'] ?? {}) as Record<string, string>;
+
+const readTrustBundle = (): readonly string[] =>
+  splitBundle(readTrustBundleData()['ca-bundle.pem'] ?? '');
 
 const rotate = (): void => {
   const secret = harness.api.get(PATHS.caSecret) ?? { metadata: {} };
@@ -55,6 +56,17 @@ describe('the trust bundle', () => {
     expect(readTrustBundle()).toHaveLength(2);
     expect(await isServed(replica, current)).toBe(true);
     expect(await isServed(replica, next)).toBe(false);
+  });
+
+  it('is published for Gateways too, and again if an earlier version published it without', async () => {
+    const replica = await harness.start();
+    await replica.waitUntilReady();
+    const { 'ca-bundle.pem': bundle = '', ...others } = readTrustBundleData();
+    expect(others).toEqual({ 'ca.crt': bundle });
+    const published = harness.api.get(PATHS.trustBundle) ?? { metadata: {} };
+    harness.api.put(PATHS.trustBundle, { ...published, data: { 'ca-bundle.pem': bundle } });
+    harness.advanceClock(100_000);
+    await waitUntil(() => (readTrustBundleData()['ca.crt'] === bundle ? true : undefined));
   });
 
   it('does not rotate while a running pod does not trust the next CA', async () => {

@@ -9,6 +9,7 @@ import {
   REVOCATIONS,
   TRUST_BUNDLE_CONFIG_MAP,
   CA_BUNDLE_KEY,
+  GATEWAY_CA_KEY,
   TASK_POLICIES,
   UPSTREAMS,
 } from '../../lib/contract/authority-api.ts';
@@ -33,6 +34,14 @@ import {
   type CustomResourceKind,
   type CustomResourceClient,
 } from '../../lib/edge/kubernetes/custom-resources.ts';
+import {
+  createApprovalStore,
+  type ApprovalObjects,
+} from '../../lib/edge/kubernetes/approval-store.ts';
+import {
+  createProposalStore,
+  type ProposalObjects,
+} from '../../lib/edge/kubernetes/proposal-store.ts';
 import { createApiClient } from '../../lib/edge/kubernetes/api-client.ts';
 import { toOutcome } from '../../lib/edge/kubernetes/kubernetes-error.ts';
 import { createPodReader } from '../../lib/edge/kubernetes/pod-reader.ts';
@@ -57,7 +66,7 @@ import type { FetchJwks } from '../../lib/identity/jwks-cache.ts';
 import type { UsedHandleLeases } from '../../lib/identity/use-once.ts';
 import type { ReviewToken } from '../../lib/identity/token-review.ts';
 import type { AuthorityConfig } from './config.ts';
-import type { StoredPolicy } from './policy-status.ts';
+import type { StoredObject } from './stored-objects.ts';
 import type { WatchTemplates } from './template-watch.ts';
 import type { WatchResources } from './resource-watch.ts';
 
@@ -79,14 +88,17 @@ export type ClusterClient = {
     readonly readServiceAccount: ReadServiceAccount;
     readonly usedHandleLeases: UsedHandleLeases;
   };
+  readonly approvals: ApprovalObjects;
+  readonly proposals: ProposalObjects;
   readonly emitPodEvent: EmitPodEvent;
   /** The authority's own name at the API server. */
   readonly readOwnName: () => Promise<string>;
   /** One replica at a time writes to a role. */
   readonly createRoleLease: (name: string, durationSeconds: number) => RoleLease;
-  readonly watchPolicies: WatchResources<StoredPolicy>;
+  readonly watchPolicies: WatchResources<StoredObject>;
   readonly policies: CustomResourceClient;
-  readonly watchUpstreams: WatchResources;
+  readonly watchUpstreams: WatchResources<StoredObject>;
+  readonly upstreams: CustomResourceClient;
   /** Absent without `authority.secrets.namespace`. */
   readonly readSourceSecret?: ReadSourceSecret;
   readonly watchRevocations: WatchResources;
@@ -128,6 +140,8 @@ export const createClusterClient = (
       readServiceAccount: createServiceAccountReader(calls, monotonic),
       usedHandleLeases: createUsedHandleLeaseStore(calls, namespace),
     },
+    approvals: createApprovalStore(calls, now),
+    proposals: createProposalStore(calls),
     emitPodEvent: createPodEventEmitter(calls, { replica: podName, now }),
     readOwnName: () => readOwnUsername(calls),
     createRoleLease: (name, durationSeconds) =>
@@ -139,6 +153,7 @@ export const createClusterClient = (
     watchPolicies: (handlers) => watchCustomResources(kubernetes, { ...POLICY, ...handlers }),
     policies: createCustomResourceClient(calls, POLICY),
     watchUpstreams: (handlers) => watchCustomResources(kubernetes, { ...UPSTREAM, ...handlers }),
+    upstreams: createCustomResourceClient(calls, UPSTREAM),
     ...(secretsNamespace !== '' && {
       readSourceSecret: createSourceSecretReader(calls, secretsNamespace),
     }),
@@ -159,7 +174,8 @@ const toTrustBundleAccess = (
 ): Pick<CertificateReconcilerDeps, 'readConfigurations' | 'writeBundle'> => ({
   readConfigurations: async () => [toConfiguration(await store.read())],
   writeBundle: ({ resourceVersion }, bundle) => {
-    const written = store.change({ data: { [CA_BUNDLE_KEY]: bundle }, resourceVersion });
+    const data = { [CA_BUNDLE_KEY]: bundle, [GATEWAY_CA_KEY]: bundle };
+    const written = store.change({ data, resourceVersion });
     return toOutcome(written, 'written', { conflict: 'conflict', notFound: 'conflict' });
   },
 });
@@ -173,5 +189,5 @@ const toConfiguration = ({
 }): StoredConfiguration => ({
   id: TRUST_BUNDLE_CONFIG_MAP,
   resourceVersion,
-  webhooks: [{ name: CA_BUNDLE_KEY, caBundle: data[CA_BUNDLE_KEY] ?? '' }],
+  webhooks: [CA_BUNDLE_KEY, GATEWAY_CA_KEY].map((name) => ({ name, caBundle: data[name] ?? '' })),
 });

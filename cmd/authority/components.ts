@@ -1,6 +1,12 @@
 import { createCatalogLoader, type LoadCatalog } from '../../lib/catalog/catalog.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import type { Log } from '../../lib/contract/log.ts';
+import type { Provider } from '../../lib/contract/task.ts';
+import { isCloudAddress } from '../../lib/edge/http/address-check.ts';
+import { createEndpointSender } from '../../lib/edge/http/endpoint-client.ts';
+import type { SendToEndpoint } from '../../lib/edge/http/https-client.ts';
+import { createCheckedLookup } from '../../lib/edge/http/upstream-connector.ts';
+import { createAdminSessions } from '../../lib/edge/postgres/admin-session.ts';
 import { createUserJwksFetcher } from '../../lib/edge/http/user-jwks.ts';
 import type { AuthorityMetrics } from '../../lib/edge/telemetry/authority-metrics.ts';
 import type { IssueCredentials } from '../../lib/exchange/authorized-run.ts';
@@ -9,32 +15,54 @@ import {
   type CallerIdentification,
 } from '../../lib/exchange/caller-identification.ts';
 import type { AuditBudget } from '../../lib/exchange/audit-budget.ts';
-import { createRateLimits, type RateLimits } from '../../lib/exchange/rate-limits.ts';
+import {
+  createCallRateLimit,
+  createRateLimits,
+  type RateLimits,
+} from '../../lib/exchange/rate-limits.ts';
+import { createCanaries } from '../../lib/exchange/canaries.ts';
 import type { Caller } from '../../lib/exchange/caller.ts';
+import { createEmergencies, type Emergencies } from '../../lib/exchange/emergencies.ts';
 import { limitRefusalRecords } from '../../lib/exchange/refusal-record-limit.ts';
 import type { DecideRun } from '../../lib/exchange/request-authorization.ts';
+import { RequestError } from '../../lib/exchange/token-refusal.ts';
 import { authenticateStream } from '../../lib/exchange/stream-authentication.ts';
 import type { TokenEndpointDeps } from '../../lib/exchange/token-endpoint.ts';
+import { createSignalVerifier } from '../../lib/identity/signal-token.ts';
 import { createRunIds, type RunIds } from '../../lib/grant/run-ids.ts';
+import type { Signer } from '../../lib/grant/signer.ts';
+import { createDelegationSeals } from '../../lib/grant/delegations.ts';
+import { createTickets, type Tickets } from '../../lib/grant/tickets.ts';
+import { computeGates } from '../../lib/policy/gates.ts';
 import type { CompiledPolicies } from '../../lib/policy/compiled-policies.ts';
-import { evaluateRunPolicy } from '../../lib/policy/run-decision.ts';
+import { evaluateCallAsking, evaluateRunAsking } from '../../lib/policy/approval-demand.ts';
+import { normalizeScope } from '../../lib/task/revalidation.ts';
+import { createReleaseSeals } from '../../lib/upstreams/release-seal.ts';
 import { createInternalErrorReporter, toErrorFields } from '../../lib/server/error-fields.ts';
+import { createApprovals } from './approvals.ts';
 import { startAuditExport, type AuditExport } from './audit-export.ts';
 import type { Prerequisites } from './bootstrap.ts';
 import type { ClusterClient } from './cluster.ts';
 import type { AuthorityConfig } from './config.ts';
+import { STREAM_SHARE } from './stream-registry.ts';
 import { createEventStreams, type EventStreams } from './event-streams.ts';
 import { startCountedRecords } from './counted-records.ts';
 import type { OnFailure } from './failures.ts';
 import { startGarbageCollector } from './garbage-collector.ts';
 import { startIssuer, type Issuer } from './issuer.ts';
 import type { RevocationWatch } from './revocation-watch.ts';
+import type { OversightRouteDeps } from './oversight-routes.ts';
 import type { AuthorityRouteDeps } from './routes.ts';
-import { createRunEndHandler } from './run-end.ts';
+import { createRunEndHandler, createRunRoleReader } from './run-end.ts';
+import { startDatabaseRoles, type DatabaseRoles } from './database-roles.ts';
+import { createDatabaseIssue, createDatabaseSessions } from './database-runs.ts';
+import { createSecretReleases } from './secret-releases.ts';
+import { createSecretSources } from './secret-sources.ts';
 import { createHttpIssue } from './upstream-secrets.ts';
 import type { UpstreamWatch } from './upstream-watch.ts';
 import type { TaskPolicies } from './task-policies.ts';
 import type { TemplateWatch } from './template-watch.ts';
+import { createSignalHandler, type AnswerSignal } from './signals.ts';
 import { startWatches, type Watches, type WatchSyncs } from './watches.ts';
 
 /** The components of the authority, connected to each other. */
@@ -49,6 +77,8 @@ export type Components = {
   readonly routes: Omit<AuthorityRouteDeps, 'authority' | 'metrics' | 'log' | 'clock'>;
   /** Records the refusals that were only counted. @throws AuditError */
   readonly recordCounted: () => Promise<void>;
+  /** Resolves when no secret of an ended run is being revoked, or after so many milliseconds. */
+  readonly finishReleases: (withinMs: number) => Promise<void>;
   readonly stop: () => void;
 };
 
@@ -62,19 +92,27 @@ export type ComponentDeps = {
   readonly clock: Clock;
   readonly random: () => number;
   readonly timings: { readonly keysMs: number };
+  /** Of the servers that Upstreams name; for tests. */
+  readonly isAllowedAddress?: (address: string) => boolean;
 };
-
-/** Share of all connections that event streams may use; the rest is for runs. */
-const STREAM_SHARE = 0.75;
 
 /** The composition root: builds every component and connects them. */
 export const createComponents = (config: AuthorityConfig, deps: ComponentDeps): Components => {
   const loadCatalog = createCatalogLoader();
   const reportInternalError = createInternalErrorReporter(deps.log);
-  const watches = startWatches(config, { ...deps, ...buildSharedDeps(deps) });
+  const { isAllowedAddress = isCloudAddress } = deps;
+  const send = createEndpointSender({ isAllowedAddress });
+  const watches = startWatches(config, { ...deps, ...buildSharedDeps(deps), send });
   const { templates, policies, revocations, upstreams, issuerLookup } = watches;
   const identification = identifyCallers(config, deps, { watches, loadCatalog });
-  const runs = startRunComponents(config, deps, { watches, identification });
+  const emergencies = createEmergencies({
+    leases: deps.cluster.identity.usedHandleLeases,
+    listApprovals: deps.cluster.approvals.listApprovals,
+    record: deps.prerequisites.audit.record,
+    onReviewed: deps.metrics.emergencyReviewed,
+    now: deps.clock.now,
+  });
+  const runs = startRunComponents(config, deps, { watches, identification, emergencies });
   const { issuer, runEnd, garbageCollector } = runs;
   const rateLimits = createRateLimits(toRateOptions(config), deps.clock);
   const verification = createVerification(deps, { identification, rateLimits });
@@ -82,30 +120,72 @@ export const createComponents = (config: AuthorityConfig, deps: ComponentDeps): 
   deps.metrics.measureCapacity('audit_queue', queue);
   deps.metrics.measureCapacity('token_verifications', rateLimits.verifications);
   const { newRun, belongsTo } = createRunIds(deps.prerequisites.auditKeys.runs);
-  const streams = startStreams(config, deps, { revocations, verification, belongsTo });
+  const secrets = createSecrets(config, deps, { upstreams, sign: issuer.keys.sign, send });
+  const tickets = createTickets(deps.prerequisites.auditKeys.runs);
+  const handles = createDelegationSeals(deps.prerequisites.auditKeys.runs);
+  const streams = startStreams(config, deps, { revocations, policies, verification, belongsTo });
   const checkRateLimits = limitByBudget(verification.checkRateLimits, deps.budget);
+  const { issueDatabase, databaseRoles } = startDatabases(config, deps, watches);
+  const canaries = createCanaries({
+    ...{ ...buildSharedDeps(deps), patterns: config.platform.authority.canaries },
+    createRevocation: deps.cluster.revocations.create,
+    onTouched: deps.metrics.canaryTouched,
+    now: deps.clock.now,
+  });
   const exchange: TokenEndpointDeps = {
     ...{ ...verification, checkRateLimits },
     verifyUserToken: identification.verifyUserToken,
     findRevocation: revocations.find,
-    decideRun: createRunDecision({ policies, rateLimits, loadCatalog }),
+    decideRun: createRunDecision({ policies, loadCatalog, chargePairs: rateLimits.chargePairs }),
+    computeGates: async (request) => [
+      ...(await computeGates({ policies: policies.current(), loadCatalog }, request)),
+      ...canaries.listGates(request.task),
+    ],
+    canaries,
+    sealTicket: tickets.seal,
+    readHandle: handles.open,
+    useOnce: identification.useOnce,
+    delegableRoles: config.platform.authority.delegableRoles,
     sourceRestriction: config.platform.cloud.sourceRestriction.mode,
     dialect: config.platform.cloud.dialect,
     vend: config.platform.policy.vend,
     findUpstream: upstreams.find,
+    approvals: createApprovals(config.platform.authority.approvals, {
+      ...{ ...deps, ...buildSharedDeps(deps), send, useOnce: identification.useOnce },
+      emergencies,
+      now: deps.clock.now,
+    }),
     newRun,
-    issueCredentials: chooseSource(issuer.cloud.issueCredentials, upstreams, deps),
+    issueCredentials: chooseSource({
+      aws: issuer.cloud.issueCredentials,
+      http: secrets.issueHttp,
+      postgres: issueDatabase,
+    }),
+    discardIssued: secrets.releases.discardIssued,
     record,
     emitPodEvent: createPodEventReporter(deps),
     reportInternalError,
   };
-  const { reportRunEnd } = runEnd;
+  const reportRunEnd: typeof runEnd.reportRunEnd = async (ended) => {
+    await Promise.all([runEnd.reportRunEnd(ended), databaseRoles.reportRunEnd(ended)]);
+  };
+  const oversight = {
+    ...createOversight(config, deps, { policies, exchange, tickets, loadCatalog }),
+    sealHandle: handles.seal,
+  };
   const { publicJwks: jwks } = issuer;
   const callRecords = { ...verification, checkRateLimits, record, belongsTo };
-  const endRun = { ...callRecords, reportRunEnd };
-  const counted = startCountedRecords({ ...buildSharedDeps(deps), budget: deps.budget });
+  const { readRelease } = secrets.releases;
+  const endRun = { ...callRecords, reportRunEnd, readRelease, readTicket: tickets.open };
+  const counted = startCountedRecords({
+    ...buildSharedDeps(deps),
+    takeCounted: () => [...canaries.takeUnrecorded(), ...deps.budget.takeCounted()],
+  });
   const auditExports = startExports(config, deps, issuer);
-  const running = [streams, garbageCollector, runEnd, issuer, counted, ...auditExports];
+  const running = [
+    ...[streams, garbageCollector, runEnd, databaseRoles, issuer, counted],
+    ...auditExports,
+  ];
   const watching = [revocations, policies, upstreams, issuerLookup, templates];
   return {
     keys: issuer.keys,
@@ -115,22 +195,76 @@ export const createComponents = (config: AuthorityConfig, deps: ComponentDeps): 
     revocations,
     streams,
     routes: {
-      ...{ exchange, callRecords, runEnd: endRun, streams, rateLimits, jwks },
+      ...{ exchange, callRecords, runEnd: endRun, oversight, streams, rateLimits, jwks },
+      answerSignal: createSignals(config, deps, identification),
       reportInternalError,
     },
     recordCounted: counted.recordCounted,
+    finishReleases: secrets.releases.finish,
     stop: () => [...running, ...watching].forEach((component) => component.stop()),
   };
 };
 
 /** The provider of the task decides where the run's credentials come from. */
-const chooseSource = (
-  issueAws: IssueCredentials,
-  { find: findUpstream }: UpstreamWatch,
-  { cluster: { readSourceSecret }, clock }: ComponentDeps,
-): IssueCredentials => {
-  const issueHttp = createHttpIssue({ findUpstream, readSourceSecret, now: clock.now });
-  return (run) => (run.task.provider === 'http' ? issueHttp(run) : issueAws(run));
+const chooseSource =
+  (sources: Record<Provider, IssueCredentials>): IssueCredentials =>
+  (run) =>
+    sources[run.task.provider](run);
+
+/** All that a database server needs of the authority: sessions of its admin role, and ends of runs. */
+const startDatabases = (
+  { platform }: AuthorityConfig,
+  deps: ComponentDeps,
+  { upstreams, revocations }: Watches,
+): { readonly issueDatabase: IssueCredentials; readonly databaseRoles: DatabaseRoles } => {
+  const { cluster, metrics, isAllowedAddress = isCloudAddress } = deps;
+  const { readSourceSecret } = cluster;
+  const { listDatabases, subscribe: subscribeUpstreams } = upstreams;
+  const lookup = createCheckedLookup({ isAllowedAddress });
+  const connectAdmin = createAdminSessions({ isAllowedAddress, lookup });
+  const connectDatabase = createDatabaseSessions({ readSourceSecret, connectAdmin });
+  const readRoles = async (caller: Caller): Promise<readonly string[]> => {
+    const all = listDatabases().map(({ name }) => `${name}/`);
+    return createRunRoleReader(cluster.identity.readPod, all)(caller);
+  };
+  const { maxLifetimeSeconds } = platform.tasks;
+  const shared = { ...buildSharedDeps(deps), metrics, maxLifetimeSeconds };
+  const databaseRoles = startDatabaseRoles({
+    ...{ ...shared, listDatabases, subscribeUpstreams, connectDatabase, revocations, readRoles },
+  });
+  const issueDatabase = createDatabaseIssue({
+    connectDatabase,
+    now: deps.clock.now,
+  });
+  return { issueDatabase, databaseRoles };
+};
+
+/** The secrets of Upstreams: what fetches them for runs, and what revokes them afterwards. */
+const createSecrets = (
+  { platform: { authority } }: AuthorityConfig,
+  deps: ComponentDeps,
+  {
+    upstreams,
+    sign,
+    send,
+  }: {
+    readonly upstreams: UpstreamWatch;
+    readonly sign: Signer;
+    readonly send: SendToEndpoint;
+  },
+) => {
+  const { cluster, clock, metrics, prerequisites } = deps;
+  const { readSourceSecret } = cluster;
+  const sources = createSecretSources({ readSourceSecret, send, metrics, now: clock.now });
+  const { seal, open } = createReleaseSeals(prerequisites.auditKeys.runs);
+  const shared = { ...buildSharedDeps(deps), sources, sign, authority };
+  return {
+    issueHttp: createHttpIssue({ ...shared, seal, now: clock.now }),
+    releases: createSecretReleases({
+      ...{ ...shared, metrics, open, findUpstream: upstreams.get },
+      pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms).unref()),
+    }),
+  };
 };
 
 const identifyCallers = (
@@ -157,7 +291,12 @@ const startRunComponents = (
   {
     watches: { revocations },
     identification,
-  }: { readonly watches: Watches; readonly identification: CallerIdentification },
+    emergencies,
+  }: {
+    readonly watches: Watches;
+    readonly identification: CallerIdentification;
+    readonly emergencies: Emergencies;
+  },
 ) => {
   const { cluster, metrics, log, timings } = deps;
   const shared = buildSharedDeps(deps);
@@ -168,7 +307,11 @@ const startRunComponents = (
     revocations,
     remove: cluster.revocations.remove,
     readPodUid: createPodUidReader(cluster),
-    collectLeases: identification.collectLeases,
+    collectLeases: identification.useOnce.collect,
+    approvalRequests: cluster.approvals,
+    proposals: cluster.proposals,
+    onApprovals: metrics.approvalsListed,
+    emergencies,
     maxLifetimeSeconds: config.platform.tasks.maxLifetimeSeconds,
   });
   return { issuer, runEnd, garbageCollector };
@@ -225,10 +368,12 @@ const startStreams = (
   { prerequisites, metrics, clock }: ComponentDeps,
   {
     revocations,
+    policies,
     verification,
     belongsTo,
   }: {
     readonly revocations: RevocationWatch;
+    readonly policies: TaskPolicies<CompiledPolicies>;
     readonly verification: Verification;
     readonly belongsTo: RunIds['belongsTo'];
   },
@@ -236,6 +381,7 @@ const startStreams = (
   const maxStreams = Math.floor(connections * STREAM_SHARE);
   const streams = createEventStreams({
     revocations,
+    policies,
     by: prerequisites.ownName,
     clock,
     authenticate: (token, peer) => authenticateStream(token, peer, verification),
@@ -247,20 +393,83 @@ const startStreams = (
   return streams;
 };
 
+/** What decides about runs that exist, by their tickets. */
+const createOversight = (
+  { platform, callRate, podAddresses }: AuthorityConfig,
+  { clock, cluster }: ComponentDeps,
+  {
+    policies,
+    exchange,
+    tickets,
+    loadCatalog,
+  }: {
+    readonly policies: TaskPolicies<CompiledPolicies>;
+    readonly exchange: TokenEndpointDeps;
+    readonly tickets: Tickets;
+    readonly loadCatalog: LoadCatalog;
+  },
+): Omit<OversightRouteDeps, 'sealHandle'> => {
+  const checkCallRate = createCallRateLimit(callRate, clock);
+  const decideRun = createRunDecision({
+    policies,
+    loadCatalog,
+    chargePairs: (caller, pairs) => checkCallRate(caller, Math.floor(pairs / PAIRS_PER_CALL)),
+  });
+  return {
+    ...exchange,
+    checkCallRate,
+    readTicket: tickets.open,
+    comparesPeer: podAddresses === 'compare',
+    loadCatalog,
+    proposalStore: cluster.proposals,
+    normalizeScope: (task, allow) =>
+      normalizeScope(task, allow, { limits: platform.tasks, cloud: platform.cloud, loadCatalog }),
+    // An invalid policy prevents new runs. It says nothing about a run that was allowed before.
+    decideRun: async (request, caller) => {
+      const [blocker] = policies.current().blockers;
+      if (blocker !== undefined) throw new RequestError('policy_unavailable', blocker);
+      return decideRun(request, caller);
+    },
+    decideCall: (request, call) => evaluateCallAsking(policies.current(), request, call),
+  };
+};
+
+/** What receives the signals of transmitters. */
+const createSignals = (
+  { platform: { authority } }: AuthorityConfig,
+  deps: ComponentDeps,
+  { useOnce }: Pick<CallerIdentification, 'useOnce'>,
+): AnswerSignal => {
+  const { clock, cluster, metrics } = deps;
+  const { trustDomain, signals } = authority;
+  const verifySignal = createSignalVerifier({
+    ...{ ...signals, fetchJwks: createUserJwksFetcher, now: clock.now },
+    monotonic: clock.monotonic,
+  });
+  return createSignalHandler({
+    ...{ ...buildSharedDeps(deps), useOnce, metrics, trustDomain, now: clock.now },
+    verifySignal,
+    createRevocation: cluster.revocations.create,
+  });
+};
+
+/** Policy evaluates this many pairs in the time of a few calls. */
+const PAIRS_PER_CALL = 16;
+
 /** Decides by the current policies; a task of many pairs counts as several requests. */
 const createRunDecision =
   ({
     policies,
-    rateLimits,
+    chargePairs,
     loadCatalog,
   }: {
     readonly policies: TaskPolicies<CompiledPolicies>;
-    readonly rateLimits: RateLimits;
+    readonly chargePairs: RateLimits['chargePairs'];
     readonly loadCatalog: LoadCatalog;
   }): DecideRun =>
   (request, caller) => {
-    const admit = (pairs: number): void => rateLimits.chargePairs(caller, pairs);
-    return evaluateRunPolicy({ policies: policies.current(), loadCatalog, admit }, request);
+    const admit = (pairs: number): void => chargePairs(caller, pairs);
+    return evaluateRunAsking({ policies: policies.current(), loadCatalog, admit }, request);
   };
 
 const buildSharedDeps = (deps: ComponentDeps) => ({

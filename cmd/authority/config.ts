@@ -59,6 +59,9 @@ const positiveInteger: Reader<number> = (given, path, faults) =>
     ? Number(given)
     : rejectValue(faults, { path, expected: 'a whole number from 1 to 9999999', value: given });
 
+/** Defaults of limits that decide about the size of an installation. */
+export const DEFAULT_LIMITS = { namespaceRate: 50, connections: 8_192 };
+
 const SETTINGS = {
   platform: {
     name: ENV.platformFile,
@@ -183,6 +186,12 @@ const SETTINGS = {
     reader: positiveInteger,
     otherwise: '2',
   },
+  callRate: {
+    name: TUNING.callRate,
+    help: 'calls per second from one pod that policy decides one by one; a namespace has ten times as many; the burst is twice as many',
+    reader: positiveInteger,
+    otherwise: '20',
+  },
   serviceAccountRate: {
     name: TUNING.serviceAccountRate,
     help: 'requests per second from the pods of one service account',
@@ -193,7 +202,7 @@ const SETTINGS = {
     name: TUNING.namespaceRate,
     help: 'requests per second from the pods of one namespace',
     reader: positiveInteger,
-    otherwise: '50',
+    otherwise: String(DEFAULT_LIMITS.namespaceRate),
   },
   namespaceAuditMebibytes: {
     name: TUNING.namespaceAuditMebibytes,
@@ -211,7 +220,7 @@ const SETTINGS = {
     name: TUNING.connections,
     help: 'concurrent connections, including one event stream per sidecar',
     reader: positiveInteger,
-    otherwise: '8192',
+    otherwise: String(DEFAULT_LIMITS.connections),
   },
   connectionsPerPeer: {
     name: TUNING.connectionsPerPeer,

@@ -8,9 +8,7 @@ it('recordCounted leaves later refusals with the budget while earlier ones canno
   let isFull = true;
   let taken = 0;
   const counted = startCountedRecords({
-    budget: {
-      takeCounted: () => [{ kind: 'run.refused', at: 0, message: `taken ${(taken += 1)}` }],
-    },
+    takeCounted: () => [{ kind: 'run.refused', at: 0, message: `taken ${(taken += 1)}` }],
     record: (event) =>
       isFull ? Promise.reject(new Error('full')) : Promise.resolve(void recorded.push(event)),
     onFailure: () => undefined,

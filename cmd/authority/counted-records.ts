@@ -1,6 +1,5 @@
 import { startReconcileLoop } from '../../lib/async/reconcile-loop.ts';
 import type { AuditEvent, Recorder } from '../../lib/audit/audit-event.ts';
-import type { AuditBudget } from '../../lib/exchange/audit-budget.ts';
 import type { OnFailure } from './failures.ts';
 
 export type CountedRecords = {
@@ -12,14 +11,19 @@ export type CountedRecords = {
 const RETRY = { firstMs: 250, maxMs: 10_000 };
 const EVERY_MS = 60_000;
 
-/** Records once a minute how many refusals of each namespace were only counted. */
+/**
+ * Records once a minute how many refusals of each namespace were only counted, and what could not be recorded
+ * before.
+ *
+ * @param takeCounted takes what is to be recorded
+ */
 export const startCountedRecords = ({
-  budget,
+  takeCounted,
   record,
   onFailure,
   random,
 }: {
-  readonly budget: Pick<AuditBudget, 'takeCounted'>;
+  readonly takeCounted: () => readonly AuditEvent[];
   readonly record: Recorder;
   readonly onFailure: OnFailure;
   readonly random: () => number;
@@ -33,7 +37,7 @@ export const startCountedRecords = ({
   const recordCounted = async (): Promise<void> => {
     await recordPending();
     // Not before: while records fail, the budget counts on, and nothing accumulates here.
-    pending.push(...budget.takeCounted());
+    pending.push(...takeCounted());
     await recordPending();
   };
   const loop = startReconcileLoop({

@@ -106,6 +106,22 @@ describe('startDenyListWriter', () => {
     ]);
   });
 
+  it('writes what fits of too many Revocations, and reports how many are left out', async () => {
+    const pods = Array.from({ length: 1_000 }, (_, index) => {
+      const name = `agent-${index}-7d4b9c6f5d-x2x4z`;
+      return buildStoredRevocation(`pod-${index}`, { pod: { namespace: 'crowded', name } });
+    });
+    const other = buildStoredRevocation('other', { pod: { namespace: 'quiet', name: 'agent' } });
+    const { written, failures, events } = startReplica({}, createLeases(), [...pods, other]);
+    await advanceTime(0);
+    expect(written[0]?.policy).toContain('"*:agent@*"');
+    const omitted = /(\d+) pods, tasks or namespaces/;
+    const [, count] = omitted.exec(failures[0] ?? '') ?? [];
+    expect(Number(count)).toBeGreaterThan(500);
+    expect(failures[0]).toContain('deny list is full');
+    expect(events[0]?.message).toContain(`no space for ${count ?? ''} pods`);
+  });
+
   it('records a deny list once until it changes', async () => {
     const { written, events } = startReplica();
     await advanceTime(100_000);
@@ -264,21 +280,15 @@ describe('publishRunEnd', () => {
   it('creates a Revocation and denies the session at the cloud for a role that opts in', async () => {
     const { writer, created, written } = startReplica();
     await advanceTime(2_000);
-    await writer.publishRunEnd({ run: 'abc', end: 'completed', roles: [OTHER, ROLE] });
+    await writer.publishRunEnd({ run: 'abc', end: 'completed' });
     await advanceTime(0);
     expect(created).toEqual([['run-abc', { run: 'abc', reason: 'completed', by: 'authority' }]]);
     expect(written.at(-1)?.policy).toContain('*@abc');
   });
 
-  it('creates no Revocation for another role', async () => {
-    const { writer, created } = startReplica();
-    await writer.publishRunEnd({ run: 'abc', end: 'completed', roles: [OTHER] });
-    expect(created).toEqual([]);
-  });
-
   it('throws if the Revocation cannot be created', async () => {
     const { writer } = startReplica({ create: () => Promise.reject(new Error('no answer')) });
-    const ended = writer.publishRunEnd({ run: 'abc', end: 'completed', roles: [ROLE] });
+    const ended = writer.publishRunEnd({ run: 'abc', end: 'completed' });
     await expect(ended).rejects.toThrow('no answer');
   });
 });

@@ -19,15 +19,13 @@ import { STALE_AFTER_SECONDS } from './revocation-watch.ts';
 /** Writes the deny lists of ended runs to the roles that opt in, so that the cloud refuses them. */
 export type DenyListWriter = {
   /**
-   * Publishes the early end of a run as a Revocation, if one of `roles` opts in.
+   * Publishes the early end of a run as a Revocation.
    *
    * @throws KubernetesError
    */
   readonly publishRunEnd: (ended: {
     readonly run: string;
-    readonly end: RunEnd;
-    /** Roles that the run may have. */
-    readonly roles: readonly string[];
+    readonly end: RunEnd | 'revoked';
   }) => Promise<void>;
   /** Call it when a Revocation was added or removed. */
   readonly wake: () => void;
@@ -71,8 +69,7 @@ export const startDenyListWriter = (deps: DenyListWriterDeps): DenyListWriter =>
   const loops = deps.roles.map((role) => startRoleLoop(role, deps, records));
   const wake = (): void => loops.forEach((loop) => loop.wake());
   return {
-    publishRunEnd: async ({ run, end, roles }) => {
-      if (!roles.some((role) => deps.roles.includes(role))) return;
+    publishRunEnd: async ({ run, end }) => {
       const { name, spec } = buildCompletion({ run, end, by: deps.by });
       await deps.create(name, spec);
       wake();
@@ -126,11 +123,11 @@ const createRoleReconciler = (role: string, deps: DenyListWriterDeps, records: A
       staleAfterSeconds: STALE_AFTER_SECONDS,
       by,
     };
-    const { policy, omittedRuns } = buildDenyListPolicy(buildDenyList(revocations, options), {
-      now,
-    });
-    if (omittedRuns.length > 0) {
-      const message = `${role}: the policy is full; ${omittedRuns.length} runs are not denied and end at their deadlines`;
+    const wanted = buildDenyList(revocations, options);
+    const { policy, omittedRuns, omittedSessions } = buildDenyListPolicy(wanted, { now });
+    const omitted = formatOmitted(omittedRuns.length, omittedSessions);
+    if (omitted !== undefined) {
+      const message = `${role}: the policy is full; ${omitted} are not denied and end at their deadlines`;
       onFailure('deny list is full', new LoggableError(message));
     }
     const note = parseNote(held.note);
@@ -152,11 +149,20 @@ const createRoleReconciler = (role: string, deps: DenyListWriterDeps, records: A
     deps.onWritten(role, lag);
     if (digest !== note.digest) {
       const took = lag === undefined ? '' : `, ${lag.toFixed(1)} s after the oldest new one`;
-      const message = `denied at the cloud: ${revocations.length} Revocations${took}`;
+      const left = omitted === undefined ? '' : `; no space for ${omitted}`;
+      const message = `denied at the cloud: ${revocations.length} Revocations${took}${left}`;
       records.add([{ kind: 'deny_list.updated', at: clock.now(), subject: role, message }]);
     }
     return `${digest} ${clock.now()}`;
   };
+};
+
+const formatOmitted = (runs: number, sessions: number): string | undefined => {
+  const parts = [
+    ...(runs > 0 ? [`${runs} runs`] : []),
+    ...(sessions > 0 ? [`${sessions} pods, tasks or namespaces`] : []),
+  ];
+  return parts.length === 0 ? undefined : parts.join(' and ');
 };
 
 /** An invalid Revocation blocks new runs; the valid ones are still denied. */

@@ -19,6 +19,7 @@ import { IdentityError } from '../../lib/identity/workload.ts';
 import { NOON, buildRevocation } from '../../lib/revocation/fixtures/revocation-objects.ts';
 import { indexRevocations } from '../../lib/revocation/matching.ts';
 import type { StreamPod } from '../../lib/exchange/stream-authentication.ts';
+import { waitUntil } from '../../test/kit/retry.ts';
 import { createEventStreams, type EventStreams } from './event-streams.ts';
 
 let harness: ReturnType<typeof createStreamHarness>;
@@ -76,6 +77,7 @@ const createStreamHarness = () => {
       await state.authenticated;
       return buildStreamPod(token);
     },
+    policies: { getVersion: () => undefined, subscribe: () => () => undefined },
     revocations: {
       index: () => state.index,
       isCurrent: () => state.isCurrent,
@@ -96,7 +98,9 @@ const createStreamHarness = () => {
   const server: Server = createServer((request, response) => {
     const token = (request.headers.authorization ?? '').replace('Bearer ', '');
     responses.push(response);
-    streams.serve(token, response, '127.0.0.1').catch((error: unknown) => {
+    const follow = request.headers['valetkey-follow'];
+    const followed = follow === undefined ? [] : String(follow).split(',');
+    streams.serve(token, response, { peer: '127.0.0.1', followed }).catch((error: unknown) => {
       errors.push(error);
       response.writeHead(503).end();
     });
@@ -132,15 +136,6 @@ const listen = async (token: string) => {
       ?.active.map(({ name }) => name)
       .join();
   return { response, lines, names, isOver: () => isOver, close: () => request.destroy() };
-};
-
-/** Resolves when `isSo` returns true; rejects after a timeout. */
-const waitUntil = async (isSo: () => boolean): Promise<void> => {
-  const end = performance.now() + 4000;
-  while (!isSo()) {
-    if (performance.now() > end) throw new Error(`never so: ${isSo.toString()}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
 };
 
 describe('an event stream', () => {

@@ -7,6 +7,8 @@ import { RequestError } from '../../lib/exchange/token-refusal.ts';
 import type { StreamPod } from '../../lib/exchange/stream-authentication.ts';
 import { isCompletionBy } from '../../lib/revocation/completion.ts';
 import { createRunOwners, type RunOwners } from '../../lib/revocation/run-owners.ts';
+import type { CompiledPolicies } from '../../lib/policy/compiled-policies.ts';
+import type { TaskPolicies } from './task-policies.ts';
 import type { RevocationWatch } from './revocation-watch.ts';
 import {
   endStream,
@@ -20,12 +22,16 @@ import {
 export type EventStreams = {
   /**
    * Responds with a stream of {@link StreamLine}: the current revocations, each change that affects
-   * the pod, and heartbeats. Resolves after the first line is written.
+   * the pod or a run that it follows, the version of the policies, and heartbeats. Resolves after the first line is written.
    *
    * @throws what `authenticate` throws; RequestError `revocations_unavailable`, `overloaded`,
    *   `draining`. Nothing was written to the response in that case
    */
-  readonly serve: (token: string, response: ServerResponse, peer: string) => Promise<void>;
+  readonly serve: (
+    token: string,
+    response: ServerResponse,
+    from: { readonly peer: string; readonly followed: readonly string[] },
+  ) => Promise<void>;
   readonly count: () => number;
   /** Asks all clients to reconnect, spread over `spreadMs`, and accepts no more streams. */
   readonly drain: (spreadMs: number) => Promise<void>;
@@ -37,6 +43,7 @@ export type EventStreamsDeps = {
   /** @throws IdentityError */
   readonly authenticate: (token: string, peer: string) => Promise<StreamPod>;
   readonly revocations: Pick<RevocationWatch, 'index' | 'subscribe' | 'isCurrent'>;
+  readonly policies: Pick<TaskPolicies<CompiledPolicies>, 'getVersion' | 'subscribe'>;
   /** Whether the run belongs to the pod with this UID; computes an HMAC. */
   readonly belongsTo: (run: string, podUid: string) => boolean;
   /** See {@link RevocationWatchDeps.by}. */
@@ -69,9 +76,9 @@ export const createEventStreams = (deps: EventStreamsDeps): EventStreams => {
   let isDraining = false;
 
   const sendRevocations = (stream: Stream): void => {
-    const { pod } = stream;
+    const { pod, followed } = stream;
     const own = owners.ownedBy(pod.podUid);
-    const active = revocations.index().forPod(pod, clock.now(), own);
+    const active = revocations.index().forPod(pod, clock.now(), { own, followed });
     const line =
       active.length === 0 ? NOTHING_REVOKED : renderLine({ type: 'revocations', active });
     if (line === stream.lastLine) return;
@@ -104,6 +111,11 @@ export const createEventStreams = (deps: EventStreamsDeps): EventStreams => {
     search.run();
     registry.all.forEach(sendRevocations);
   };
+  const sendPolicies = (stream: Stream): void => {
+    const version = deps.policies.getVersion();
+    if (version !== undefined) writeLine(stream, renderLine({ type: 'policies', version }));
+  };
+  const unsubscribePolicies = deps.policies.subscribe(() => registry.all.forEach(sendPolicies));
   const unsubscribe = revocations.subscribe(applyRevocations);
   applyRevocations();
 
@@ -117,13 +129,13 @@ export const createEventStreams = (deps: EventStreamsDeps): EventStreams => {
   };
 
   return {
-    serve: async (token, response, peer) => {
+    serve: async (token, response, { peer, followed }) => {
       assertOpen();
       const pod = await authenticate(token, peer);
       assertOpen();
       if (response.destroyed) return;
       const slot = registry.all.size % SLOTS;
-      const stream: Stream = { pod, response, slot, lastLine: '', unreadBeats: 0 };
+      const stream: Stream = { pod, response, slot, followed, lastLine: '', unreadBeats: 0 };
       response.once('close', () => removeStream(stream));
       response.on('error', () => removeStream(stream));
       response.writeHead(200, HEADERS);
@@ -132,6 +144,8 @@ export const createEventStreams = (deps: EventStreamsDeps): EventStreams => {
       for (const old of registry.listByPod(pod.podUid).slice(0, -MAX_PER_POD)) closeStream(old);
       search.run();
       sendRevocations(stream);
+      // While the stream was closed, policies may have changed.
+      sendPolicies(stream);
     },
     count: () => registry.all.size,
     drain: async (spreadMs) => {
@@ -147,6 +161,7 @@ export const createEventStreams = (deps: EventStreamsDeps): EventStreams => {
       beats.stop();
       search.stop();
       unsubscribe();
+      unsubscribePolicies();
       for (const stream of registry.all) closeStream(stream, RECONNECT);
     },
   };

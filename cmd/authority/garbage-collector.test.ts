@@ -1,5 +1,9 @@
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 
+import type { ApprovalRequest } from '../../lib/contract/approvals.ts';
+import type { TaskProposal } from '../../lib/contract/proposals.ts';
+import { SAMPLE_PROPOSAL } from '../../test/kit/proposal-cases.ts';
+import { SAMPLE_REQUEST } from '../../test/kit/approval-cases.ts';
 import type { AuditEvent } from '../../lib/audit/audit-event.ts';
 import type { Revocation } from '../../lib/contract/authority-api.ts';
 import { NOON, buildRevocation } from '../../lib/revocation/fixtures/revocation-objects.ts';
@@ -24,6 +28,13 @@ const startTestCollector = (
       return Promise.resolve('removed');
     },
     readPodUid: ({ name }) => Promise.resolve(name === 'running' ? 'u-running' : undefined),
+    approvalRequests: {
+      listAllRequests: () => Promise.resolve([]),
+      removeRequest: () => Promise.resolve(),
+    },
+    proposals: { listAll: () => Promise.resolve([]), remove: () => Promise.resolve() },
+    onApprovals: () => undefined,
+    emergencies: { collectReviews: () => Promise.resolve(new Set<string>()) },
     collectLeases: () => Promise.resolve(void (leases += 1)),
     by: 'authority',
     maxLifetimeSeconds: 3600,
@@ -115,5 +126,52 @@ test('reports Leases that cannot be collected', async () => {
   });
   await advanceTime(0);
   expect(failures).toEqual(['Leases of used handles not collected']);
+  collection.stop();
+});
+
+test('removes requests for approval one hour after their end, and shows them until then', async () => {
+  const build = (name: string, agoMs: number): ApprovalRequest => ({
+    ...{ name, namespace: 'live', uid: `uid-${name}`, createdAt: 0 },
+    spec: { ...SAMPLE_REQUEST, expiresAt: new Date(Date.now() - agoMs).toISOString() },
+  });
+  const removed: string[] = [];
+  const states: (readonly string[])[] = [];
+  const all: ApprovalRequest[] = [
+    ...[build('old', 3_600_001), build('shown', 3_600_000), build('open', -1)],
+    { ...build('used', 1), state: 'used' },
+  ];
+  const { collection } = startTestCollector([], {
+    onApprovals: (found) => void states.push(found.states),
+    approvalRequests: {
+      listAllRequests: () => Promise.resolve(all),
+      removeRequest: ({ uid }) => Promise.resolve(void removed.push(uid)),
+    },
+  });
+  await advanceTime(0);
+  expect(removed).toEqual(['uid-old']);
+  expect(states).toEqual([['expired', 'expired', 'pending', 'used']]);
+  collection.stop();
+});
+
+test('removes proposals whose time is over', async () => {
+  const removed: string[] = [];
+  const build = (name: string, expiresAt: string): TaskProposal => ({
+    ...{ name, namespace: 'research', uid: name, createdAt: NOON },
+    spec: { ...SAMPLE_PROPOSAL, expiresAt },
+  });
+  const { collection, failures } = startTestCollector([], {
+    proposals: {
+      listAll: () =>
+        Promise.resolve([
+          build('over', new Date(NOON).toISOString()),
+          build('open', new Date(NOON + 60_000).toISOString()),
+        ]),
+      remove: ({ name }) => Promise.resolve(void removed.push(name)),
+    },
+    clock: { now: () => NOON },
+  });
+  await advanceTime(0);
+  expect(removed).toEqual(['over']);
+  expect(failures).toEqual([]);
   collection.stop();
 });

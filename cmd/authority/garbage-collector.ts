@@ -1,10 +1,14 @@
 import type { Recorder } from '../../lib/audit/audit-event.ts';
+import type { ApprovalRequest, ApprovalState } from '../../lib/contract/approvals.ts';
 import type { Revocation } from '../../lib/contract/authority-api.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import { evaluateCollection } from '../../lib/revocation/garbage-collection.ts';
 import { isCompletionBy } from '../../lib/revocation/completion.ts';
 import { formatTarget } from '../../lib/revocation/observed-revocations.ts';
 import { startReconcileLoop, type ReconcileLoop } from '../../lib/async/reconcile-loop.ts';
+import type { ApprovalObjects } from '../../lib/edge/kubernetes/approval-store.ts';
+import type { Emergencies } from '../../lib/exchange/emergencies.ts';
+import type { ProposalObjects } from '../../lib/edge/kubernetes/proposal-store.ts';
 import type { OnFailure } from './failures.ts';
 import { createAuditQueue } from './audit-queue.ts';
 import type { RevocationWatch } from './revocation-watch.ts';
@@ -20,6 +24,14 @@ export type GarbageCollectorDeps = {
   }) => Promise<string | undefined>;
   /** Removes the Leases of used tokens that have expired. */
   readonly collectLeases: () => Promise<void>;
+  readonly approvalRequests: Pick<ApprovalObjects, 'listAllRequests' | 'removeRequest'>;
+  readonly proposals: Pick<ProposalObjects, 'listAll' | 'remove'>;
+  /** Receives the states of all ApprovalRequests, and how many emergencies wait for a review. */
+  readonly onApprovals: (found: {
+    readonly states: readonly ApprovalState[];
+    readonly unreviewed: number;
+  }) => void;
+  readonly emergencies: Pick<Emergencies, 'collectReviews'>;
   /** See {@link RevocationWatchDeps.by}. */
   readonly by: string;
   readonly maxLifetimeSeconds: number;
@@ -58,6 +70,8 @@ export const startGarbageCollector = (deps: GarbageCollectorDeps): Pick<Reconcil
       for (const revocation of deps.revocations.index().all) await collect(revocation);
     });
     await attempt('Leases of used handles not collected', deps.collectLeases);
+    await attempt('ApprovalRequests not collected', () => collectRequests(deps));
+    await attempt('TaskProposals not collected', () => collectProposals(deps));
     return EVERY_MS;
   };
   const loop = startReconcileLoop({
@@ -73,6 +87,50 @@ export const startGarbageCollector = (deps: GarbageCollectorDeps): Pick<Reconcil
     },
   };
 };
+
+/** How long a request that has ended is shown. */
+const SHOWN_MS = 60 * 60_000;
+
+/** What one person decided alone stays until another one has reviewed it. */
+const collectRequests = async ({
+  approvalRequests,
+  onApprovals,
+  emergencies,
+  clock,
+}: Pick<
+  GarbageCollectorDeps,
+  'approvalRequests' | 'onApprovals' | 'emergencies' | 'clock'
+>): Promise<void> => {
+  const unreviewed = await emergencies.collectReviews();
+  const now = clock.now();
+  const before = now - SHOWN_MS;
+  const all = await approvalRequests.listAllRequests();
+  onApprovals({
+    states: all.map((request) => getState(request, now)),
+    unreviewed: unreviewed.size,
+  });
+  const ended = all.filter(({ spec }) => Date.parse(spec.expiresAt) < before);
+  for (const request of ended.filter(({ uid }) => !unreviewed.has(uid))) {
+    await approvalRequests.removeRequest(request);
+  }
+};
+
+const collectProposals = async ({
+  proposals,
+  clock,
+}: Pick<GarbageCollectorDeps, 'proposals' | 'clock'>): Promise<void> => {
+  const now = clock.now();
+  const all = await proposals.listAll();
+  for (const each of all.filter(({ spec }) => Date.parse(spec.expiresAt) <= now)) {
+    await proposals.remove(each);
+  }
+};
+
+/** The stored state does not say that the time is over. */
+const getState = ({ state = 'pending', spec }: ApprovalRequest, now: number): ApprovalState =>
+  (state === 'pending' || state === 'approved') && Date.parse(spec.expiresAt) <= now
+    ? 'expired'
+    : state;
 
 const isObsolete = async (
   revocation: Revocation,

@@ -1,9 +1,13 @@
+import { createServer, type AddressInfo } from 'node:net';
+
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 
 import type { IssuedRun } from '../../lib/contract/exchange.ts';
 import type { Task } from '../../lib/contract/task.ts';
 import { createAuthorityExchange } from '../../lib/edge/authority/authority-exchange.ts';
+import { startHttpsServer } from '../../test/kit/https-server.ts';
 import { createConnection } from '../../lib/edge/authority/connection.ts';
+import { waitUntil } from '../../test/kit/retry.ts';
 import {
   PATHS,
   buildLivePod,
@@ -56,7 +60,10 @@ const putSecret = (origins = ORIGIN, text = KEY): void => {
 };
 
 /** The client of the sidecar, against a real authority. */
-const connectSidecar = async (environment: Record<string, string> = {}) => {
+const connectSidecar = async (
+  environment: Record<string, string> = {},
+  { allowsLoopback = true } = {},
+) => {
   harness.api.put(PATHS.pod, buildLivePod({ consumers: ['agent', 'helper'], tasks: [chat] }));
   const platform = buildPlatformText(harness.sts.port).replaceAll(
     /https:\/\/valetkey-authority[^\n]*/g,
@@ -64,7 +71,7 @@ const connectSidecar = async (environment: Record<string, string> = {}) => {
   );
   const namespace = { VALETKEY_SECRETS_NAMESPACE: 'valetkey-upstreams' };
   const config = harness.configure({ ...namespace, ...environment }, platform);
-  const replica = await harness.start(config);
+  const replica = await harness.start(config, {}, allowsLoopback);
   await replica.waitUntilReady();
   const bundle = harness.api.get(PATHS.trustBundle)?.['data'] as Record<string, string>;
   const endpoint = `https://localhost:${replica.authority.ports().https}`;
@@ -174,6 +181,20 @@ describe('a run of a task of provider http', () => {
     expect(harness.api.requests).not.toContain(`GET ${SECRET}`);
   });
 
+  it('is refused if the server of its secret has an address of the pod, which is not called', async () => {
+    const calls: unknown[] = [];
+    const server = await startHttpsServer(() => (request, response) => {
+      calls.push(request.url);
+      response.end();
+    });
+    const { origin: address, caBundle } = server;
+    putUpstream({ secret: { vault: { address, mount: 'jwt', role: 'agents', caBundle } } });
+    const exchange = await connectSidecar({}, { allowsLoopback: false });
+    await expect(exchange()).rejects.toMatchObject({ code: 'provider_refused' });
+    await server.close();
+    expect(calls).toEqual([]);
+  });
+
   it('is evaluated by policy with the levels of its Upstream, before the secret is read', async () => {
     putPolicy(
       harness.api,
@@ -183,13 +204,54 @@ describe('a run of a task of provider http', () => {
     putSecret();
     const exchange = await connectSidecar();
     await exchange();
-    const reads = harness.api.requests.filter((request) => request === `GET ${SECRET}`).length;
+    const countReads = () =>
+      harness.api.requests.filter((request) => request === `GET ${SECRET}`).length;
     putPolicy(harness.api, '@id("stop") forbid (principal, action, resource);', 'stop');
     await expect(
       (async () => {
         for (;;) await exchange();
       })(),
     ).rejects.toMatchObject({ code: 'policy_denied' });
-    expect(reads).toBe(1);
+    const reads = countReads();
+    await expect(exchange()).rejects.toMatchObject({ code: 'policy_denied' });
+    expect(countReads()).toBe(reads);
+  });
+});
+
+describe('a database', () => {
+  it('is not called if it has an address of the pod', async () => {
+    let connections = 0;
+    const server = createServer((socket) => {
+      connections += 1;
+      socket.destroy();
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    const templates = [{ role: 'app', level: 'Write' }];
+    const admin = { name: 'model-key', key: 'token' };
+    harness.api.put(`${PATHS.upstreams}/reports`, {
+      metadata: { name: 'reports', uid: 'uid-reports' },
+      spec: { postgres: { host: 'localhost', port, admin, templates } },
+    });
+    putSecret(`postgres://localhost:${port}`, `valetkey:${'p'.repeat(20)}`);
+    await connectSidecar({}, { allowsLoopback: false });
+    await waitUntil(() =>
+      harness.api.requests.includes(`GET ${PATHS.upstreams}`) ? true : undefined,
+    );
+    let count = 0;
+    // A Revocation starts a pass through the roles of all databases.
+    const failure = await waitUntil(() => {
+      const name = `stop-${(count += 1)}`;
+      harness.api.put(`${PATHS.revocations}/${name}`, {
+        metadata: { name, uid: name, creationTimestamp: '2026-01-01T00:00:00Z' },
+        spec: { namespace: 'other', reason: 'incident', by: 'ada' },
+      });
+      return harness.lines.find(({ message }) => message === 'roles of ended runs not dropped');
+    });
+    server.close();
+    expect({ failure, connections }).toMatchObject({
+      ...{ failure: expect.anything(), connections: 0 },
+    });
+    expect(harness.api.requests).toContain(`GET ${SECRET}`);
   });
 });

@@ -5,6 +5,7 @@ import { connect, type AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 
 import { buildIssuedReply } from '../../lib/edge/aws/fixtures/sts-stub.ts';
+import { waitUntil } from '../../test/kit/retry.ts';
 import {
   EVENTS_PATH,
   buildExchangeForm,
@@ -12,7 +13,6 @@ import {
   buildPlatformText,
   startAuthorityHarness,
   TOKEN_PATH,
-  waitUntil,
   type Replica,
   type AuthorityHarness,
 } from './fixtures/authority-harness.ts';

@@ -2,13 +2,13 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 
 import { AUTHORITY_TUNING_ENV as TUNING } from '../../lib/contract/environment.ts';
 import { createTestIssuer } from '../../lib/identity/fixtures/test-issuer.ts';
+import { waitUntil } from '../../test/kit/retry.ts';
 import {
   buildExchangeForm,
   buildLivePod,
   PATHS,
   startAuthorityHarness,
   TOKEN_PATH,
-  waitUntil,
   type Replica,
   type AuthorityHarness,
 } from './fixtures/authority-harness.ts';

@@ -1,84 +1,32 @@
-import { truncateText } from '../../lib/schema/truncated-text.ts';
 import { formatFieldError } from '../../lib/schema/field-error.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import type { PolicyFindings } from '../../lib/policy/policy-findings.ts';
 import { startReconcileLoop, type ReconcileLoop } from '../../lib/async/reconcile-loop.ts';
+import {
+  readConditions,
+  updateConditions,
+  type Condition,
+  type WriteConditions,
+} from './conditions.ts';
 import type { OnFailure } from './failures.ts';
-
-/** A TaskPolicy as the API server returns it. */
-export type StoredPolicy = {
-  readonly metadata: {
-    readonly name: string;
-    readonly uid: string;
-    readonly resourceVersion: string;
-    readonly generation?: number;
-  };
-  readonly spec?: unknown;
-  readonly status?: unknown;
-};
-
-/** One of `status.conditions` (Kubernetes API conventions, "Typical status properties"). */
-export type Condition = {
-  readonly type: string;
-  readonly status: string;
-  readonly reason: string;
-  readonly message: string;
-  readonly observedGeneration?: number;
-  readonly lastTransitionTime: string;
-};
+import { buildGenerationKey, type StoredObject } from './stored-objects.ts';
 
 const READY = 'Ready';
-/** Read by people in a terminal. */
-const MAX_MESSAGE_LENGTH = 4_000;
-
-/**
- * The conditions that a TaskPolicy should have; undefined if it already has them.
- *
- * @param now milliseconds since the epoch
- */
+/** @param state.now milliseconds since the epoch */
 const buildConditions = (
   { faults, warnings, policies }: Pick<PolicyFindings, 'faults' | 'warnings' | 'policies'>,
-  {
-    generation,
-    conditions,
-    now,
-  }: { generation: number; conditions: readonly Condition[]; now: number },
+  state: { generation: number; conditions: readonly Condition[]; now: number },
 ): readonly Condition[] | undefined => {
   const isValid = faults.length === 0;
-  const wanted = {
-    type: READY,
-    status: isValid ? 'True' : 'False',
-    reason: isValid ? 'Valid' : 'Invalid',
-    message: formatMessage(
-      isValid ? [`policies: ${policies.join(', ')}`, ...warnings] : faults.map(formatFieldError),
-    ),
-    observedGeneration: generation,
-  };
-  const had = conditions.find(({ type }) => type === READY);
-  if (had !== undefined && isSame(had, wanted)) return undefined;
-  const lastTransitionTime =
-    had?.status === wanted.status ? had.lastTransitionTime : new Date(now).toISOString();
-  const others = conditions.filter(({ type }) => type !== READY);
-  return [...others, { ...wanted, lastTransitionTime }];
-};
-
-const isSame = (had: Condition, wanted: Omit<Condition, 'lastTransitionTime'>): boolean =>
-  had.status === wanted.status &&
-  had.reason === wanted.reason &&
-  had.message === wanted.message &&
-  had.observedGeneration === wanted.observedGeneration;
-
-const formatMessage = (lines: readonly string[]): string => {
-  const text = lines.join('\n');
-  return truncateText(text, MAX_MESSAGE_LENGTH);
+  const lines = isValid
+    ? [`policies: ${policies.join(', ')}`, ...warnings]
+    : faults.map(formatFieldError);
+  const [status, reason] = isValid ? (['True', 'Valid'] as const) : (['False', 'Invalid'] as const);
+  return updateConditions([{ type: READY, status, reason, message: lines.join('\n') }], state);
 };
 
 export type PolicyStatusDeps = {
-  readonly writeStatus: (change: {
-    readonly name: string;
-    readonly resourceVersion: string;
-    readonly status: { readonly conditions: readonly Condition[] };
-  }) => Promise<'written' | 'conflict'>;
+  readonly writeStatus: WriteConditions;
   readonly clock: Pick<Clock, 'now'>;
   readonly random: () => number;
   readonly onFailure: OnFailure;
@@ -94,15 +42,15 @@ const DAY_MS = 86_400_000;
 export const startStatusWriter = (
   { clock, random, writeStatus, onFailure }: PolicyStatusDeps,
   state: () => {
-    readonly all: readonly StoredPolicy[];
+    readonly all: readonly StoredObject[];
     readonly findings: readonly PolicyFindings[];
   },
 ): ReconcileLoop => {
   const written = new Map<string, string>();
-  const writeConditions = async (policy: StoredPolicy, findings: PolicyFindings): Promise<void> => {
+  const writeConditions = async (policy: StoredObject, findings: PolicyFindings): Promise<void> => {
     const { name, uid, resourceVersion, generation = 0 } = policy.metadata;
     if (written.get(uid) === buildGenerationKey(policy)) return;
-    const had = { generation, conditions: readConditions(policy), now: clock.now() };
+    const had = { generation, conditions: readConditions(policy.status), now: clock.now() };
     const conditions = buildConditions(findings, had);
     if (conditions === undefined) return;
     const outcome = await writeStatus({ name, resourceVersion, status: { conditions } });
@@ -124,13 +72,4 @@ export const startStatusWriter = (
     retry: RETRY,
     random,
   });
-};
-
-/** Identifies a TaskPolicy and its text. */
-export const buildGenerationKey = ({ metadata: { uid, generation = 0 } }: StoredPolicy): string =>
-  `${uid} ${generation}`;
-
-const readConditions = ({ status }: StoredPolicy): readonly Condition[] => {
-  const { conditions } = (status ?? {}) as { readonly conditions?: readonly Condition[] };
-  return conditions ?? [];
 };

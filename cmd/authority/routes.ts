@@ -2,16 +2,24 @@ import type { RequestListener } from 'node:http';
 
 import {
   EVENTS_PATH,
+  FOLLOW_HEADER,
   JWKS_PATH,
+  MAX_FOLLOWED,
   OAUTH_METADATA_PATH,
   OPENID_METADATA_PATH,
+  CALLS_PATH,
+  DECISIONS_PATH,
+  DELEGATIONS_PATH,
+  PROPOSALS_PATH,
   RECORDS_PATH,
   REVOKE_PATH,
+  SIGNALS_PATH,
   TOKEN_PATH,
 } from '../../lib/contract/authority-api.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import type { Log } from '../../lib/contract/log.ts';
 import type { AuthoritySettings } from '../../lib/contract/platform.ts';
+import { API_DESCRIPTION_PATH } from '../../lib/contract/paths.ts';
 import { createFormApp, type StreamHandler } from '../../lib/edge/http/form-app.ts';
 import type { JsonResponse } from '../../lib/edge/http/json-response.ts';
 import type {
@@ -39,18 +47,32 @@ import type { RunReportContext, RunReportDeps } from '../../lib/exchange/run-rep
 import { recordCalls } from '../../lib/exchange/call-record-request.ts';
 import { handleTokenRequest, type TokenEndpointDeps } from '../../lib/exchange/token-endpoint.ts';
 import { truncateText } from '../../lib/schema/truncated-text.ts';
+import { AUTHORITY_API } from './api-description.ts';
+import {
+  answerDelegation,
+  answerProposal,
+  answerGatedCall,
+  answerRedecision,
+  type OversightRouteDeps,
+} from './oversight-routes.ts';
 import type { EventStreams } from './event-streams.ts';
+import { buildSignalRoute, type AnswerSignal } from './signals.ts';
 
 export type AuthorityRouteDeps = {
   readonly exchange: TokenEndpointDeps;
   readonly runEnd: RunEndDeps;
   readonly callRecords: RunReportDeps;
+  readonly oversight: OversightRouteDeps;
+  readonly answerSignal: AnswerSignal;
   readonly streams: Pick<EventStreams, 'serve'>;
   readonly authority: AuthoritySettings;
   /** The current keys in the Secret: clouds ask any replica, and replicas see a taint at different times. */
   readonly jwks: () => Promise<Jwks | undefined>;
   readonly rateLimits: Pick<RateLimits, 'checkPeerRateLimit'>;
-  readonly metrics: Pick<AuthorityMetrics, 'requestAnswered' | 'callsRecorded'>;
+  readonly metrics: Pick<
+    AuthorityMetrics,
+    'requestAnswered' | 'callsRecorded' | 'gatedCall' | 'delegationCounted' | 'proposalCounted'
+  >;
   readonly log: Log;
   readonly clock: Pick<Clock, 'monotonic'>;
   /** Logs an internal error and returns the ID of its log line. */
@@ -64,7 +86,16 @@ export const createAuthorityRoutes = (deps: AuthorityRouteDeps): RequestListener
     posts: {
       [TOKEN_PATH]: withMetrics('token', deps, (call) => startRun(call, deps)),
       [REVOKE_PATH]: withMetrics('revoke', deps, (call) => finishRun(call, deps)),
+      [DECISIONS_PATH]: withMetrics('decisions', deps, (call) => redecide(call, deps)),
+      [PROPOSALS_PATH]: withMetrics('proposals', deps, (call) => propose(call, deps)),
+      [DELEGATIONS_PATH]: withMetrics('delegations', deps, (call) => delegateRun(call, deps)),
+      [CALLS_PATH]: withMetrics('calls', deps, (call) => decideCall(call, deps)),
       [RECORDS_PATH]: withMetrics('records', deps, (call) => keepCalls(call, deps)),
+    },
+    texts: {
+      [SIGNALS_PATH]: buildSignalRoute(
+        withMetrics('signals', deps, (token: string) => takeSignal(token, deps)),
+      ),
     },
     documents: {
       ...mountBelowIssuer(authority, JWKS_PATH, async () => renderDocument(await jwks())),
@@ -72,6 +103,7 @@ export const createAuthorityRoutes = (deps: AuthorityRouteDeps): RequestListener
         renderDocument(buildOpenidConfiguration(authority)),
       ),
       [OAUTH_METADATA_PATH]: () => renderDocument(buildOauthMetadata(authority)),
+      [API_DESCRIPTION_PATH]: () => renderDocument(AUTHORITY_API),
     },
     streams: { [EVENTS_PATH]: createStreamHandler(deps) },
     guard: (peer) => checkPeer(peer, deps),
@@ -94,10 +126,11 @@ const mountBelowIssuer = <T>(
 
 const startRun = async (
   call: Call,
-  { exchange, log }: AuthorityRouteDeps,
+  { exchange, log, metrics }: AuthorityRouteDeps,
 ): Promise<JsonResponse> => {
   const outcome = await handleTokenRequest(call, exchange);
-  const { caller, details } = outcome.context;
+  const { caller, details, isDelegated = false } = outcome.context;
+  if (isDelegated) metrics.delegationCounted(outcome.kind === 'issued' ? 'used' : 'refused');
   const fields = {
     ...(caller !== undefined && {
       namespace: caller.namespace,
@@ -149,6 +182,47 @@ const keepCalls = async (call: Call, deps: AuthorityRouteDeps): Promise<JsonResp
   }
 };
 
+const redecide = async (call: Call, deps: AuthorityRouteDeps): Promise<JsonResponse> => {
+  const answer = await answerRedecision(call, deps.oversight);
+  return 'error' in answer ? toErrorResponse(answer.error, deps.reportInternalError) : answer;
+};
+
+const propose = async (call: Call, deps: AuthorityRouteDeps): Promise<JsonResponse> => {
+  const answer = await answerProposal(call, deps.oversight);
+  if ('error' in answer) {
+    deps.metrics.proposalCounted('refused');
+    return toErrorResponse(answer.error, deps.reportInternalError);
+  }
+  const { name, outcome } = answer.body;
+  deps.metrics.proposalCounted(outcome);
+  return { status: 201, body: { name } };
+};
+
+const delegateRun = async (call: Call, deps: AuthorityRouteDeps): Promise<JsonResponse> => {
+  const answer = await answerDelegation(call, deps.oversight);
+  deps.metrics.delegationCounted('body' in answer ? 'minted' : 'refused');
+  return 'body' in answer ? answer : toErrorResponse(answer.error, deps.reportInternalError);
+};
+
+const decideCall = async (call: Call, deps: AuthorityRouteDeps): Promise<JsonResponse> => {
+  const started = deps.clock.monotonic();
+  const given = await answerGatedCall(call, deps.oversight);
+  const answer = 'error' in given ? toErrorResponse(given.error, deps.reportInternalError) : given;
+  const { status } = answer;
+  const outcome = status === 200 ? 'allowed' : status === 403 ? 'denied' : 'unavailable';
+  deps.metrics.gatedCall({ outcome, seconds: (deps.clock.monotonic() - started) / 1000 });
+  return answer;
+};
+
+const takeSignal = async (token: string, deps: AuthorityRouteDeps): Promise<JsonResponse> => {
+  try {
+    return await deps.answerSignal(token);
+  } catch (error) {
+    return toErrorResponse(error, deps.reportInternalError);
+  }
+};
+
+const FOLLOWED = new RegExp(`^[\\w-]{1,64}(,[\\w-]{1,64}){0,${MAX_FOLLOWED - 1}}$`);
 const BEARER = /^Bearer ([\w.-]{1,16384})$/i;
 
 const createStreamHandler =
@@ -166,8 +240,16 @@ const createStreamHandler =
         toErrorResponse(new RequestError('request_malformed', message), deps.reportInternalError),
       );
     }
+    const follow = request.headers[FOLLOW_HEADER.toLowerCase()];
+    if (follow !== undefined && !FOLLOWED.test(String(follow))) {
+      const message = `${FOLLOW_HEADER}: expected at most ${MAX_FOLLOWED} IDs of runs`;
+      return recorded(
+        toErrorResponse(new RequestError('request_malformed', message), deps.reportInternalError),
+      );
+    }
+    const followed = follow === undefined ? [] : String(follow).split(',');
     try {
-      await deps.streams.serve(token, response, peer);
+      await deps.streams.serve(token, response, { peer, followed });
       return recorded(undefined);
     } catch (error) {
       return recorded(toErrorResponse(error, deps.reportInternalError));
@@ -189,10 +271,13 @@ const checkPeer = (
 };
 
 type MetricDeps = Pick<AuthorityRouteDeps, 'metrics' | 'clock'>;
-type Post = (call: Call) => Promise<JsonResponse>;
 
 const withMetrics =
-  (route: AuthorityRoute, deps: MetricDeps, post: Post): Post =>
+  <T>(
+    route: AuthorityRoute,
+    deps: MetricDeps,
+    post: (given: T) => Promise<JsonResponse>,
+  ): typeof post =>
   async (call) => {
     const started = deps.clock.monotonic();
     const answer = await post(call);
@@ -205,7 +290,7 @@ const recordRequest = (
   { answer, started }: { readonly answer: JsonResponse; readonly started: number },
   { metrics, clock }: MetricDeps,
 ): void => {
-  const { reason } = answer.body as { readonly reason?: string };
+  const { reason } = (answer.body ?? {}) as { readonly reason?: string };
   const seconds = (clock.monotonic() - started) / 1000;
   metrics.requestAnswered({ route, reason, status: answer.status, seconds });
 };

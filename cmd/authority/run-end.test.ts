@@ -38,13 +38,22 @@ const createTestHandler = () => {
     onFailure: (message) => void failures.push(message),
   };
   const ending = createRunEndHandler({ platform } as unknown as AuthorityConfig, edges);
+  const revoke = (run: string, pod = 'a'): Promise<void> => {
+    const caller = { namespace: 'research', serviceAccount: 'agent', pod: { name: pod, uid: pod } };
+    return ending.reportRunEnd({ run, end: 'revoked', caller, hasDelegated: true });
+  };
   const end = async (pod: string, count: number, namespace = 'research'): Promise<void> => {
     for (let run = 0; run < count; run += 1) {
       const caller = { namespace, serviceAccount: 'agent', pod: { name: pod, uid: pod } };
-      await ending.reportRunEnd({ run: `${pod}-${run}`, end: 'completed', caller });
+      await ending.reportRunEnd({
+        run: `${pod}-${run}`,
+        end: 'completed',
+        caller,
+        hasDelegated: false,
+      });
     }
   };
-  return { ending, end, created, failures, pass: (ms: number) => (now += ms) };
+  return { ending, end, revoke, created, failures, pass: (ms: number) => (now += ms) };
 };
 
 describe('createRunEndHandler', () => {
@@ -67,6 +76,29 @@ describe('createRunEndHandler', () => {
     expect(created).toHaveLength(200);
     await end('c', 1, 'sales');
     expect(created).toHaveLength(201);
+    ending.stop();
+  });
+
+  it('publishes every run that a revocation ended, after any number of other ends', async () => {
+    const { ending, end, revoke, created } = createTestHandler();
+    for (let pod = 0; pod < 11; pod += 1) await end(`pod-${pod}`, 20);
+    await end('a', 30);
+    created.length = 0;
+    for (let run = 0; run < 300; run += 1) await revoke(`child-${run}`);
+    expect(created).toHaveLength(300);
+    ending.stop();
+  });
+
+  it('never omits a run that a revocation ended: beyond its limit, the sidecar repeats the report', async () => {
+    const { ending, revoke, created, failures, pass } = createTestHandler();
+    for (let run = 0; run < 1_000; run += 1) await revoke(`child-${run}`);
+    await expect(revoke('one-more')).rejects.toMatchObject({ name: 'IdentityError' });
+    expect(created).not.toContain('run-one-more');
+    await revoke('other', 'b');
+    pass(1_000);
+    await revoke('one-more');
+    expect(created.slice(-2)).toEqual(['run-other', 'run-one-more']);
+    expect(failures).not.toContain('ended run not denied before its deadline');
     ending.stop();
   });
 });

@@ -4,10 +4,11 @@ import type { AuthorityMetrics } from '../../lib/edge/telemetry/authority-metric
 import { newUnavailableError } from '../../lib/identity/identity-refusals.ts';
 import { createTokenBuckets } from '../../lib/async/token-buckets.ts';
 import type { Caller } from '../../lib/exchange/caller.ts';
-import type { RunEndDeps } from '../../lib/exchange/run-end-request.ts';
+import type { EndedRun, RunEndDeps } from '../../lib/exchange/run-end-request.ts';
 import type { Pod } from '../../lib/contract/pod.ts';
 import type { ReadPod } from '../../lib/identity/workload-identification.ts';
 import { findTasksEnvValue } from '../../lib/injection/consumers.ts';
+import { buildCompletion } from '../../lib/revocation/completion.ts';
 import { parsePod } from '../../lib/injection/pod-schema.ts';
 import { readAdmittedTasks } from '../../lib/task/admitted-tasks.ts';
 import { LoggableError } from '../../lib/schema/loggable-error.ts';
@@ -21,7 +22,10 @@ import {
 import type { Issuer } from './issuer.ts';
 import type { RevocationWatch } from './revocation-watch.ts';
 
-/** Denies the session of a run that ended before its deadline, if its role opts in. */
+/**
+ * Denies the session of a run that ended before its deadline, if its role opts in, and ends the runs that it
+ * delegated.
+ */
 export type RunEndHandler = Pick<RunEndDeps, 'reportRunEnd'> & { readonly stop: () => void };
 
 export type RunEndHandlerDeps = Pick<
@@ -40,6 +44,11 @@ const LEASE_SECONDS = 30;
  * runs, and the deny list of a role holds about 270.
  */
 const POD_RATE = { burst: 20, perSecond: 1 / 30, capacity: 16_384 };
+/**
+ * Of ends by a revocation, which no other runs use up: without one of them, the runs that it delegated would
+ * continue. A container has at most 16 active runs, so only a forged report exceeds this.
+ */
+const REVOKED_RATE = { burst: 1_000, perSecond: 1, capacity: 16_384 };
 const NAMESPACE_RATE = { burst: 200, perSecond: 1 / 4, capacity: 16_384 };
 
 export const createRunEndHandler = (
@@ -49,8 +58,9 @@ export const createRunEndHandler = (
   const { cluster, issuer, revocations, metrics } = deps;
   const { denyList: settings } = platform.authority;
   const { writeDenyList: write } = issuer.cloud;
+  const isWithinLimit = createEndRateLimit(deps);
   if (settings === undefined || write === undefined) {
-    return { reportRunEnd: () => Promise.resolve(), stop: () => undefined };
+    return createCascade({ ...deps, isWithinLimit });
   }
   const denyListWriter = startDenyListWriter({
     ...deps,
@@ -71,7 +81,7 @@ export const createRunEndHandler = (
       denyListWriter,
       readRoles,
       optedInRoles: settings.roles,
-      isWithinLimit: createEndRateLimit(deps),
+      isWithinLimit,
     }),
     stop: () => {
       unsubscribe();
@@ -80,7 +90,33 @@ export const createRunEndHandler = (
   };
 };
 
-/** Checks whether an end may become a Revocation. Otherwise the deadline ends the session. */
+/** Without deny lists, only the ends of runs that delegated become Revocations. */
+const createCascade = ({
+  cluster,
+  by,
+  isWithinLimit,
+}: Pick<RunEndHandlerDeps, 'cluster' | 'by'> & {
+  readonly isWithinLimit: (ended: Pick<EndedRun, 'caller' | 'end'>) => boolean;
+}): RunEndHandler => {
+  const publishRunEnd: DenyListWriter['publishRunEnd'] = async ({ run, end }) => {
+    const { name, spec } = buildCompletion({ run, end, by });
+    await cluster.revocations.create(name, spec);
+  };
+  const readRoles = (): Promise<readonly string[]> => Promise.resolve([]);
+  const reporter = {
+    denyListWriter: { publishRunEnd },
+    readRoles,
+    optedInRoles: [],
+    isWithinLimit,
+  };
+  return { reportRunEnd: createEndReporter(reporter), stop: () => undefined };
+};
+
+/**
+ * Checks whether an end may become a Revocation. Otherwise the deadline ends the session.
+ *
+ * @returns throws LoggableError for an end by a revocation: the sidecar repeats it, so that it is never omitted
+ */
 const createEndRateLimit = ({
   clock,
   onFailure,
@@ -88,7 +124,12 @@ const createEndRateLimit = ({
   const { monotonic } = clock;
   const takeForPod = createTokenBuckets({ ...POD_RATE, monotonic });
   const takeForNamespace = createTokenBuckets({ ...NAMESPACE_RATE, monotonic });
-  return ({ namespace, pod }: Caller): boolean => {
+  const takeForRevoked = createTokenBuckets({ ...REVOKED_RATE, monotonic });
+  return ({ caller: { namespace, pod }, end }: Pick<EndedRun, 'caller' | 'end'>): boolean => {
+    if (end === 'revoked') {
+      if (takeForRevoked(pod.uid) === 0) return true;
+      throw new LoggableError(`pod ${namespace}/${pod.name}: expected fewer revoked runs`);
+    }
     if (takeForPod(pod.uid) === 0 && takeForNamespace(namespace) === 0) return true;
     const message = `pod ${namespace}/${pod.name}: expected fewer ended runs`;
     onFailure('ended run not denied before its deadline', new LoggableError(message));
@@ -107,14 +148,14 @@ const createEndReporter =
     readonly denyListWriter: Pick<DenyListWriter, 'publishRunEnd'>;
     readonly readRoles: ReturnType<typeof createRunRoleReader>;
     readonly optedInRoles: readonly string[];
-    readonly isWithinLimit: (caller: Caller) => boolean;
+    readonly isWithinLimit: (ended: Pick<EndedRun, 'caller' | 'end'>) => boolean;
   }): RunEndDeps['reportRunEnd'] =>
-  async ({ run, end, caller }) => {
+  async ({ run, end, caller, hasDelegated }) => {
     try {
-      const roles = await readRoles(caller);
-      const affected = roles.filter((role) => optedInRoles.includes(role));
-      if (affected.length === 0 || !isWithinLimit(caller)) return;
-      await denyListWriter.publishRunEnd({ run, end, roles: affected });
+      const optsIn = (role: string): boolean => optedInRoles.includes(role);
+      const isPublished = hasDelegated || (await readRoles(caller)).some(optsIn);
+      if (!isPublished || !isWithinLimit({ caller, end })) return;
+      await denyListWriter.publishRunEnd({ run, end });
     } catch (cause) {
       const message = 'the API server did not accept the end of the run';
       throw newUnavailableError('kubernetes_unavailable', message, { cause });

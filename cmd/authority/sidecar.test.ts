@@ -8,12 +8,12 @@ import { createAuthorityExchange } from '../../lib/edge/authority/authority-exch
 import { createConnection } from '../../lib/edge/authority/connection.ts';
 import { createCallRecordSender } from '../../lib/edge/authority/run-reports.ts';
 import { createEndReportSender } from '../../lib/edge/authority/run-reports.ts';
+import { waitUntil } from '../../test/kit/retry.ts';
 import {
   PATHS,
   buildPlatformText,
   putPolicy,
   startAuthorityHarness,
-  waitUntil,
   type AuthorityHarness,
 } from './fixtures/authority-harness.ts';
 
@@ -26,7 +26,7 @@ beforeEach(async () => {
 afterEach(() => harness.close());
 
 const ROLE = 'arn:aws:iam::111122223333:role/agent-reports';
-const task = { name: 'summarize', params: {}, role: ROLE } as Task;
+const task = { name: 'summarize', provider: 'aws', params: {}, role: ROLE } as Task;
 
 /** The client of the sidecar, against a real authority. */
 const connectSidecar = async (platform: string) => {

@@ -6,6 +6,8 @@ export type Stream = {
   readonly pod: StreamPod;
   readonly response: ServerResponse;
   readonly slot: number;
+  /** Runs of other pods whose end the pod has to know. */
+  readonly followed: readonly string[];
   /** The last line that was sent, apart from heartbeats. */
   lastLine: string;
   unreadBeats: number;
@@ -49,6 +51,9 @@ export const createStreamRegistry = ({
     },
   };
 };
+
+/** Share of all connections that event streams may use; the rest is for runs. */
+export const STREAM_SHARE = 0.75;
 
 const MAX_UNREAD_BYTES = 64 * 1024;
 /** A disconnected peer never acknowledges the end. */

@@ -5,7 +5,7 @@ import type { PolicyText } from '../../lib/policy/policy-findings.ts';
 import type { CompiledPolicies } from '../../lib/policy/compiled-policies.ts';
 import { createFakeWatch } from './fixtures/fake-watch.ts';
 import { watchTaskPolicies, type TaskPoliciesDeps } from './task-policies.ts';
-import type { StoredPolicy } from './policy-status.ts';
+import type { StoredObject } from './stored-objects.ts';
 
 beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());
@@ -15,7 +15,7 @@ const buildPolicy = (
   cedar: unknown,
   change: object = {},
   status?: object,
-): StoredPolicy => ({
+): StoredObject => ({
   metadata: { name, uid: `uid-${name}`, resourceVersion: '7', generation: 1, ...change },
   spec: { cedar },
   ...(status && { status }),
@@ -35,6 +35,8 @@ const compile = (set: readonly PolicyText[]): CompiledPolicies => ({
   blockers: [],
   texts: {},
   withUnknowns: {},
+  callForbids: {},
+  approvals: {},
   exceptions: Object.fromEntries(
     set.flatMap(({ name, cedar }) =>
       cedar.includes('until')
@@ -47,7 +49,7 @@ const compile = (set: readonly PolicyText[]): CompiledPolicies => ({
 type Change = Parameters<TaskPoliciesDeps<CompiledPolicies>['writeStatus']>[0];
 
 const startTestWatch = (edges: Partial<TaskPoliciesDeps<CompiledPolicies>> = {}) => {
-  const watching = createFakeWatch<StoredPolicy>();
+  const watching = createFakeWatch<StoredObject>();
   const events: AuditEvent[] = [];
   const changes: Change[] = [];
   const counts: object[] = [];

@@ -10,24 +10,24 @@ import { computeBackoffMs } from '../../lib/async/backoff.ts';
 import type { WatchSync } from '../../lib/server/watch-sync.ts';
 import type { OnFailure } from './failures.ts';
 import { createAuditQueue } from './audit-queue.ts';
-import {
-  buildGenerationKey,
-  startStatusWriter,
-  type PolicyStatusDeps,
-  type StoredPolicy,
-} from './policy-status.ts';
+import { startStatusWriter, type PolicyStatusDeps } from './policy-status.ts';
 import type { WatchResources } from './resource-watch.ts';
+import { buildGenerationKey, buildGenerationsKey, type StoredObject } from './stored-objects.ts';
 
 /** The current policies, compiled. */
 export type TaskPolicies<P extends CompiledPolicies> = {
   /** @throws RequestError `policy_unavailable` if they are not loaded, stale or not compiled */
   readonly current: () => P;
   readonly isCurrent: () => boolean;
+  /** Version of the set that was compiled last; undefined if there is none. */
+  readonly getVersion: () => string | undefined;
+  /** Calls `listener` after each new set; returns the unsubscribe function. */
+  readonly subscribe: (listener: () => void) => () => void;
   readonly stop: () => void;
 };
 
 export type TaskPoliciesDeps<P extends CompiledPolicies> = Pick<PolicyStatusDeps, 'writeStatus'> & {
-  readonly watch: WatchResources<StoredPolicy>;
+  readonly watch: WatchResources<StoredObject>;
   readonly compile: (policies: readonly PolicyText[]) => P;
   readonly record: Recorder;
   readonly staleAfterSeconds: number;
@@ -49,10 +49,11 @@ export const watchTaskPolicies = <P extends CompiledPolicies>(
 ): TaskPolicies<P> => {
   const { sync, clock, random, onFailure, staleAfterSeconds } = deps;
   const records = createAuditQueue(deps);
-  let state: { readonly all: readonly StoredPolicy[]; readonly compiled: P } | undefined;
+  let state: { readonly all: readonly StoredObject[]; readonly compiled: P } | undefined;
+  const listeners = new Set<() => void>();
   let fault = 'policies: expected to be listed, got no list yet';
 
-  const applyPolicies = (all: readonly StoredPolicy[]): void => {
+  const applyPolicies = (all: readonly StoredObject[]): void => {
     if (state !== undefined && buildGenerationsKey(all) === buildGenerationsKey(state.all)) {
       state = { ...state, all };
     } else {
@@ -69,6 +70,7 @@ export const watchTaskPolicies = <P extends CompiledPolicies>(
       const invalid = state.compiled.findings.filter(({ faults }) => faults.length > 0).length;
       deps.onCount({ total: all.length, invalid });
       deps.onExceptions(listPolicyEnds(state.compiled));
+      listeners.forEach((listener) => listener());
     }
     statuses.wake();
   };
@@ -93,6 +95,11 @@ export const watchTaskPolicies = <P extends CompiledPolicies>(
   return {
     current,
     isCurrent: () => state !== undefined && (sync.ageSeconds() ?? Infinity) <= staleAfterSeconds,
+    getVersion: () => state?.compiled.version,
+    subscribe: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
     stop: () => {
       stopWatch();
       statuses.stop();
@@ -104,16 +111,13 @@ export const watchTaskPolicies = <P extends CompiledPolicies>(
 const listPolicyEnds = ({ exceptions }: CompiledPolicies): readonly PolicyEnd[] =>
   Object.entries(exceptions).map(([policy, each]) => ({ policy, endsAt: getExceptionEnd(each) }));
 
-const buildGenerationsKey = (all: readonly StoredPolicy[]): string =>
-  all.map(buildGenerationKey).sort().join();
-
 /** Entity name for all policies; no TaskPolicy can have it. */
 const ALL_POLICIES = '*';
 
 /** The audit records of a new set. A replica that starts records the existing policies as one. */
 const buildPolicyEvents = (
-  before: readonly StoredPolicy[] | undefined,
-  { all, compiled, at }: { all: readonly StoredPolicy[]; compiled: CompiledPolicies; at: number },
+  before: readonly StoredObject[] | undefined,
+  { all, compiled, at }: { all: readonly StoredObject[]; compiled: CompiledPolicies; at: number },
 ): readonly AuditEvent[] => {
   const { version, findings } = compiled;
   const event = (subject: string, message: string): AuditEvent => {

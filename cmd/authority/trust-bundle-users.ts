@@ -13,7 +13,9 @@ export type TrustBundleUsersDeps = {
 };
 
 /** Pods are not listed in every round, because there may be many. */
-const MAX_AGE_MS = 30_000;
+export const LIST_INTERVAL_MS = 30_000;
+/** Share of the time that listing may take: of tens of thousands of pods it takes longer than a round. */
+export const MAX_LIST_SHARE = 0.02;
 
 /**
  * Creates the reader of the trust bundles that running pods use, without duplicates. They are read
@@ -27,16 +29,17 @@ export const createTrustedBundlesReader = ({
   templates,
   clock,
 }: TrustBundleUsersDeps): (() => Promise<readonly string[]>) => {
-  let cached: { readonly roots: readonly string[]; readonly at: number } | undefined;
+  let cached: { readonly roots: readonly string[]; readonly until: number } | undefined;
   return async () => {
     const at = clock.monotonic();
-    if (cached !== undefined && at - cached.at < MAX_AGE_MS) return cached.roots;
+    if (cached !== undefined && at < cached.until) return cached.roots;
     const live = new Set<string>();
     for await (const pod of listInjectedPods())
       if (!hasEnded(pod)) live.add(findTemplateHash(pod) ?? '');
     const used = [...(templates() ?? [])].filter(([hash]) => live.has(hash));
     const roots = [...new Set(used.flatMap(([, { sidecar }]) => readTrustBundles(sidecar)))];
-    cached = { roots, at };
+    const tookMs = clock.monotonic() - at;
+    cached = { roots, until: at + Math.max(LIST_INTERVAL_MS, tookMs / MAX_LIST_SHARE) };
     return roots;
   };
 };

@@ -7,11 +7,11 @@ import {
   putPolicy,
   startAuthorityHarness,
   TOKEN_PATH,
-  waitUntil,
   type AuthorityHarness,
   type Replica,
   type TestResponse,
 } from './fixtures/authority-harness.ts';
+import { waitUntil } from '../../test/kit/retry.ts';
 
 jest.setTimeout(60_000);
 

@@ -1,6 +1,7 @@
 import type { Recorder } from '../../lib/audit/audit-event.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import type { Log } from '../../lib/contract/log.ts';
+import type { SendToEndpoint } from '../../lib/edge/http/https-client.ts';
 import type { AuthorityMetrics } from '../../lib/edge/telemetry/authority-metrics.ts';
 import { compilePolicies, type CompiledPolicies } from '../../lib/policy/compiled-policies.ts';
 import { createWatchSync, type WatchSync } from '../../lib/server/watch-sync.ts';
@@ -9,6 +10,8 @@ import type { AuthorityConfig } from './config.ts';
 import type { OnFailure } from './failures.ts';
 import { startIssuerLookup, type IssuerLookup } from './issuer-lookup.ts';
 import { watchRevocations, type RevocationWatch } from './revocation-watch.ts';
+import { refuseToRead } from './secret-sources.ts';
+import { createProbe } from './upstream-status.ts';
 import { watchUpstreams, type UpstreamWatch } from './upstream-watch.ts';
 import { watchTaskPolicies, type TaskPolicies } from './task-policies.ts';
 import { watchPublishedTemplates, type TemplateWatch } from './template-watch.ts';
@@ -38,7 +41,7 @@ export type WatchDeps = {
   readonly cluster: ClusterClient;
   readonly metrics: Pick<
     AuthorityMetrics,
-    'taskPoliciesCounted' | 'policyExceptions' | 'revocationsCounted'
+    'taskPoliciesCounted' | 'policyExceptions' | 'revocationsCounted' | 'upstreamsChecked'
   >;
   readonly syncs: WatchSyncs;
   readonly record: Recorder;
@@ -48,10 +51,11 @@ export type WatchDeps = {
   readonly clock: Clock;
   readonly random: () => number;
   readonly onFailure: OnFailure;
+  readonly send: SendToEndpoint;
 };
 
 export const startWatches = ({ platform }: AuthorityConfig, deps: WatchDeps): Watches => {
-  const { cluster, metrics, syncs, record, by, log, clock, random, onFailure } = deps;
+  const { cluster, metrics, syncs, record, by, log, clock, random, onFailure, send } = deps;
   return {
     templates: watchPublishedTemplates(cluster.watchTemplates, {
       sync: syncs.templates,
@@ -88,6 +92,12 @@ export const startWatches = ({ platform }: AuthorityConfig, deps: WatchDeps): Wa
       staleAfterSeconds: platform.authority.policyMaxStalenessSeconds,
       random,
       onFailure,
+      status: {
+        readSourceSecret: cluster.readSourceSecret ?? refuseToRead,
+        probe: createProbe(send),
+        writeStatus: cluster.upstreams.writeStatus,
+        ...{ metrics, clock, random, onFailure },
+      },
     }),
     issuerLookup: startIssuerLookup({ readIssuer: cluster.identity.readIssuer, random, log }),
   };
