@@ -12,6 +12,7 @@ import {
   type FakeReply,
   type PostedForm,
 } from '../../lib/edge/authority/fixtures/fake-authority.ts';
+import { waitUntil } from '../../test/kit/retry.ts';
 import { sendRequest, createPodFolder, startTestSidecar } from './fixtures/test-sidecar.ts';
 import { createCredentialSource } from './credential-source.ts';
 
@@ -23,6 +24,7 @@ afterEach(async () => {
 const tasks = [
   buildTask({ name: 'summarize', default: true }),
   buildTask({ name: 'payroll', exclusive: true }),
+  buildTask({ name: 'delegated', delegated: 'required' }),
 ];
 
 const isToken = ({ path }: PostedForm): boolean => path === '/v1/token';
@@ -81,11 +83,6 @@ const parseJson = (text: string): Record<string, unknown> =>
   JSON.parse(text) as Record<string, unknown>;
 const getCode = ({ text }: { text: string }): unknown => parseJson(text)['Code'];
 
-/** Polls until the condition is met. */
-const waitUntil = async (is: () => boolean | Promise<boolean>): Promise<void> => {
-  while (!(await is())) await new Promise((resolve) => setTimeout(resolve, 5));
-};
-
 type Running = Awaited<ReturnType<typeof startSidecarWithAuthority>>;
 
 /** The stream after the sidecar received its first line. */
@@ -102,6 +99,127 @@ const connectStream = async (
   );
   return listener;
 };
+
+describe('delegation', () => {
+  const handle = `vkd1.${'h'.repeat(100)}`;
+  const allow = [{ actions: ['s3:GetObject'], resources: ['arn:aws:s3:::acme-data/reports/a'] }];
+  const createReply = () => {
+    const grant = createGrantingReply();
+    return (form: PostedForm): FakeReply => {
+      if (form.path === '/v1/delegations') {
+        const body = { handle, expires_at_ms: Date.now() + 60_000 };
+        return { status: 200, body: JSON.stringify(body) };
+      }
+      if (!isToken(form)) return grant(form);
+      return form.fields['subject_token'] === handle
+        ? buildGrantedReply(form, { run: 'child', allow, ancestors: ['root', 'parent'] })
+        : buildGrantedReply(form, {
+            ...{ run: 'own', ticket: 'vk1.claims.hmac', gates: [], policy_version: 'v1' },
+          });
+    };
+  };
+  const startDelegated = (running: Running) =>
+    running.startRun('delegated', JSON.stringify({ delegation: handle }));
+  const delegate = ({ socketPath }: Running, run: string, details: object) =>
+    sendRequest({
+      ...{ socketPath, path: `/v1/runs/${run}/delegations`, method: 'POST' },
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify(details),
+    });
+  const audience = { namespace: 'agents', serviceAccount: 'reader' };
+
+  test('serves a delegated run after its stream follows the runs above, and ends it with them', async () => {
+    const running = await startSidecarWithAuthority(createReply());
+    const { authority, get } = running;
+    expect((await connectStream(running)).follow).toBe('');
+    const started = startDelegated(running);
+    const listener = await authority.listener();
+    expect(listener.follow).toBe('root,parent');
+    listener.send({ type: 'revocations', active: [] });
+    expect((await started).status).toBe(201);
+    expect((await get('/v1/runs/child/credentials')).status).toBe(200);
+    const active = [{ name: 'run-root', run: 'root', reason: 'completed' }];
+    listener.send({ type: 'revocations', active });
+    await waitUntil(async () => (await get('/v1/runs/child/credentials')).status === 403);
+    const refused = await get('/v1/runs/child/credentials');
+    expect(parseJson(refused.text)['Message']).toContain('run above it');
+    await waitUntil(() => authority.forms.some(({ path }) => path === '/v1/revoke'));
+    const report = authority.forms.find(({ path }) => path === '/v1/revoke');
+    expect(report?.fields).toMatchObject({ token: 'child', reason: 'revoked', delegated: 'true' });
+  });
+
+  test('serves no delegated run if a run above it has ended', async () => {
+    const running = await startSidecarWithAuthority(createReply());
+    await connectStream(running);
+    const started = startDelegated(running);
+    const listener = await running.authority.listener();
+    const active = [{ name: 'run-parent', run: 'parent', reason: 'completed' }];
+    listener.send({ type: 'revocations', active });
+    expect(getCode(await started)).toBe('run_revoked');
+  });
+
+  test('mints a handle with the ticket of the run, and reports that its end ends others', async () => {
+    const running = await startSidecarWithAuthority(createReply());
+    const { authority, socketPath, startRun } = running;
+    await connectStream(running);
+    await startRun('summarize');
+    const minted = await delegate(running, 'own', { task: 'read', audience });
+    expect(minted.status).toBe(201);
+    expect(parseJson(minted.text)).toMatchObject({ handle });
+    const { fields } = authority.forms.find(({ path }) => path === '/v1/delegations') ?? {};
+    expect(fields?.['ticket']).toBe('vk1.claims.hmac');
+    expect(parseJson(fields?.['delegation'] ?? '')).toEqual({ task: 'read', audience });
+    await sendRequest({ socketPath, path: '/v1/runs/own', method: 'DELETE' });
+    await waitUntil(() => authority.forms.some(({ path }) => path === '/v1/revoke'));
+    const report = authority.forms.find(({ path }) => path === '/v1/revoke');
+    expect(report?.fields).toMatchObject({ token: 'own', reason: 'completed', delegated: 'true' });
+  });
+
+  test('refuses what is no delegation, of no run, or of a task that needs one', async () => {
+    const running = await startSidecarWithAuthority(createReply());
+    await connectStream(running);
+    await running.startRun('summarize');
+    const codes = [
+      await delegate(running, 'own', { task: 'read' }),
+      await delegate(running, 'own', { task: 'read', audience, more: true }),
+      await delegate(running, 'other', { task: 'read', audience }),
+      await running.startRun('delegated'),
+      await running.startRun('delegated', JSON.stringify({ delegation: 'a.b.c' })),
+      await running.startRun(
+        'delegated',
+        JSON.stringify({ delegation: handle, userToken: 'a.b.c' }),
+      ),
+      await running.get('/v1/tasks/delegated/credentials'),
+    ].map(getCode);
+    expect(codes).toEqual([
+      ...['bad_request', 'bad_request', 'run_unknown', 'delegation_required'],
+      ...['bad_request', 'bad_request', 'delegation_required'],
+    ]);
+  });
+});
+
+describe('a run that people have to approve', () => {
+  const pending = buildRefusedReply(403, 'approval_pending', {
+    error_description: 'data-owners must approve: kubectl valetkey approve -n live ar-1',
+    approval: {
+      namespace: 'live',
+      name: 'ar-1',
+      groups: ['data-owners'],
+      expires_in: 900,
+      interval: 7,
+    },
+  });
+
+  test('answers 403 to an SDK, and 202 with Retry-After to an explicit start', async () => {
+    const { get, startRun } = await startSidecarWithAuthority(() => pending);
+    const refused = await get('/v1/credentials');
+    expect([refused.status, getCode(refused)]).toEqual([403, 'approval_pending']);
+    const accepted = await startRun('payroll');
+    expect([accepted.status, getCode(accepted)]).toEqual([202, 'approval_pending']);
+    expect(accepted.headers['retry-after']).toBe('7');
+    expect(accepted.text).toContain('kubectl valetkey approve -n live ar-1');
+  });
+});
 
 const listReportedEnds = ({ authority }: Running): string[] =>
   authority.forms

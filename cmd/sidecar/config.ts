@@ -138,6 +138,12 @@ const SETTINGS = {
   },
   podName: { name: ENV.podName, help: 'name of the pod', reader: name },
   podNamespace: { name: ENV.podNamespace, help: 'namespace of the pod', reader: name },
+  podUid: {
+    name: ENV.podUid,
+    help: 'UID of the pod, its fixed key; empty: it has none',
+    reader: string({ expected: 'a UID', pattern: /^([0-9a-f-]{36})?$/ }),
+    otherwise: '',
+  },
   podIps: {
     name: ENV.podIps,
     help: 'IP addresses of the pod, separated by commas',

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
+import { createHeldDecisions } from '../../lib/calls/held-decisions.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import type { Exchange } from '../../lib/contract/exchange.ts';
 import type { Log } from '../../lib/contract/log.ts';
@@ -20,7 +21,7 @@ import { createTokenReader } from './token-file.ts';
 export type CredentialSource = {
   readonly exchange: Exchange;
   /** Absent under `trust: cluster`: without an authority there are no revocations. */
-  readonly authority?: RevocationSubscriber;
+  readonly authority?: RevocationSubscriber & Pick<AuthorityClient, 'propose'>;
 };
 
 export type CredentialSourceDeps = {
@@ -46,7 +47,7 @@ const createAuthoritySource = (
   { authority: access, tokenFile }: AuthorityConfig,
   deps: CredentialSourceDeps,
 ): CredentialSource => {
-  const { clock, metrics, random } = deps;
+  const { clock, metrics, random, schedule } = deps;
   const readToken = createTokenReader(tokenFile);
   const monitor = createHeartbeatMonitor(clock);
   const client = createLazyAuthorityClient(async () => {
@@ -65,7 +66,11 @@ const createAuthoritySource = (
     { client, monitor, readToken, ...deps },
     { disconnectTimeoutSeconds },
   );
-  return { exchange: client.exchange, authority: subscriber };
+  const held = createHeldDecisions(client.decideCall, { now: clock.monotonic, schedule });
+  return {
+    exchange: subscriber.followExchange(client.exchange),
+    authority: { ...subscriber, decideCall: held, propose: client.propose },
+  };
 };
 
 /** Loads the client on first use: TLS takes time and memory that delay the sidecar's readiness. */
@@ -76,9 +81,14 @@ const createLazyAuthorityClient = (load: () => Promise<AuthorityClient>): Author
   return {
     exchange: async (request, signal, onRetry) =>
       (await getClient()).exchange(request, signal, onRetry),
-    connect: async (token, onLine, signal) => (await getClient()).connect(token, onLine, signal),
+    connect: async (opening, onLine, signal) =>
+      (await getClient()).connect(opening, onLine, signal),
     reportEnd: async (report) => (await getClient()).reportEnd(report),
+    decideCall: async (request) => (await getClient()).decideCall(request),
+    redecide: async (ticket) => (await getClient()).redecide(ticket),
+    delegate: async (ticket, details) => (await getClient()).delegate(ticket, details),
     reportCalls: async (report) => (await getClient()).reportCalls(report),
+    propose: async (proposal) => (await getClient()).propose(proposal),
     reconnect: () => loaded?.reconnect(),
   };
 };

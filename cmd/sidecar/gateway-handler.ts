@@ -3,6 +3,8 @@ import type { IncomingMessage } from 'node:http';
 
 import { createBodyBuffers } from '../../lib/calls/body-buffers.ts';
 import type { EndedCall } from '../../lib/calls/ended-call.ts';
+import { createRefusalNotes } from '../../lib/calls/noted-refusals.ts';
+import type { DecideCall } from '../../lib/calls/gates.ts';
 import type { CallRuns } from '../../lib/calls/call-runs.ts';
 import type { CallJournal } from '../../lib/calls/journal.ts';
 import { createOriginFinder } from '../../lib/calls/cloud-origins.ts';
@@ -23,6 +25,7 @@ import { createHttpUpstreams } from '../../lib/edge/http/http-upstreams.ts';
 import { createUpstreamClient } from '../../lib/edge/http/upstream-client.ts';
 import type { GatewayState, SidecarMetrics } from '../../lib/edge/telemetry/sidecar-metrics.ts';
 import type { LocalKeys } from '../../lib/runs/local-keys.ts';
+import type { RefusalMemory } from '../../lib/runs/refusal-memory.ts';
 import { createTextSigner } from '../../lib/signing/signing-keys.ts';
 
 export type GatewayHandlerDeps = {
@@ -32,6 +35,9 @@ export type GatewayHandlerDeps = {
   readonly admitted: AdmittedTasks;
   readonly journal: Pick<CallJournal, 'record' | 'isBlocked'>;
   readonly metrics: Pick<SidecarMetrics, 'callEnded'>;
+  /** Asks the authority; absent without one, which makes no gates. */
+  readonly decideCall?: DecideCall | undefined;
+  readonly refusals: Pick<RefusalMemory, 'remember'>;
   readonly clock: Clock;
   readonly schedule: Schedule;
   /** For tests, whose clouds are on loopback. Default: the addresses that clouds can have. */
@@ -40,7 +46,7 @@ export type GatewayHandlerDeps = {
 
 /** What a call needs of the listeners. */
 export type GatewayListener = Pick<CallHandlerDeps, 'getHost' | 'identified'> &
-  Pick<HttpCallDeps, 'identifyClient'>;
+  Pick<HttpCallDeps, 'identifyClient' | 'fixedKey'>;
 
 export type GatewayHandler = {
   readonly handle: HandleCall;
@@ -63,6 +69,8 @@ export const createGatewayHandler = (
     admitted,
     journal,
     metrics,
+    decideCall,
+    refusals,
     clock,
     schedule,
     isCloudAddress: isTestAddress,
@@ -85,9 +93,11 @@ export const createGatewayHandler = (
     maxBodyBytes: access.maxBodyBytes,
     resolveRun: runs.resolve,
     buffers,
+    decideCall,
     clock,
     createId: randomUUID,
     isJournalBlocked: journal.isBlocked,
+    noteRefusal: createRefusalNotes(refusals),
     begun: () => (callsInFlight += 1),
     report,
   };
@@ -97,7 +107,7 @@ export const createGatewayHandler = (
     findKeys: localKeys.find,
     findService: createTableLoader(),
     findOrigin: createOriginFinder(access),
-    send: cloud.send,
+    forward: cloud.forward,
     signText: createTextSigner(),
   });
   const handleHttp = createHttpCallHandler({ ...shared, admitted, send: upstreams.send });

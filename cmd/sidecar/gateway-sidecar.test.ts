@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { connect as connectHttp2, constants } from 'node:http2';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -25,6 +24,7 @@ import type { RunRegistry } from '../../lib/runs/run-registry.ts';
 import { startEmbeddedCloud } from '../../test/fakes/cloud/embedded-cloud.ts';
 import { startLocalIssuer } from '../../test/fakes/cloud/local-issuer.ts';
 import { createCredentialSource, type CredentialSource } from './credential-source.ts';
+import { createTestSubscriber } from './fixtures/test-subscriber.ts';
 import { startRecordingCloud } from './fixtures/recording-cloud.ts';
 import { createPodFolder, sendRequest, startTestSidecar } from './fixtures/test-sidecar.ts';
 
@@ -303,14 +303,9 @@ describe('a sidecar with sign tasks', () => {
     const running = await startForTest(cloud.origin, {
       createSource: () => ({
         exchange: issueRun,
-        authority: {
+        authority: createTestSubscriber({
           subscribe: (subscribed) => (registry = subscribed),
-          revocationsCurrentUntil: () => Infinity,
-          getConnectionState: () => ({ isConnected: true, lastContactAt: Date.now() }),
-          reportRunEnd: () => undefined,
-          reportCalls: () => undefined,
-          shutdown: () => Promise.resolve(),
-        },
+        }),
       }),
     });
     const client = await createAgent(running);
@@ -563,16 +558,6 @@ describe('the listener of the gateway', () => {
     expect(answer.match(/HTTP\/1\.1/g)).toHaveLength(1);
   });
 
-  it('refuses HTTP/2 with prior knowledge in its own frames, as HTTP/1.1 required', async () => {
-    const { running, cloud } = await startListener();
-    const session = connectHttp2(getEndpoint(running));
-    closers.push(() => session.destroy());
-    session.on('error', () => undefined);
-    const code = await new Promise((resolve) => session.once('goaway', resolve));
-    expect(code).toBe(constants.NGHTTP2_HTTP_1_1_REQUIRED);
-    expect(cloud.requests).toEqual([]);
-  });
-
   it('refuses a head of more than 32 KiB, and accepts one of 30', async () => {
     const { send } = await startListener();
     const build = (kib: number) => [
@@ -600,17 +585,13 @@ const createJournalReaders = () => {
   };
   const createSource = (): CredentialSource => ({
     exchange: issueRun,
-    authority: {
-      subscribe: () => undefined,
-      revocationsCurrentUntil: () => Infinity,
-      getConnectionState: () => ({ isConnected: true, lastContactAt: Date.now() }),
-      reportRunEnd: () => undefined,
+    authority: createTestSubscriber({
       reportCalls: (report) => {
         events.push('report');
         reports.push(report);
       },
       shutdown: () => Promise.resolve(void events.push('shutdown')),
-    },
+    }),
   });
   return {
     options: { write, createSource },

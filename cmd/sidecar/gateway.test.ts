@@ -134,6 +134,7 @@ const run = {
   keys: cloudKeys,
   signText,
   signal: new AbortController().signal,
+  endWithRun: () => undefined,
   release: () => undefined,
   expire: () => undefined,
 };
@@ -168,7 +169,7 @@ const startGateway = async (cloud: Cloud, overrides: Partial<CallHandlerDeps> = 
       dialect: 's3',
       endpoints: [{ service: 's3', url: cloud.origin }],
     }),
-    send: upstream.send,
+    forward: upstream.forward,
     signText,
     buffers,
     maxBodyBytes: MAX_BODY_BYTES,

@@ -1,32 +1,41 @@
 import { readLocalJsonBody } from '../../lib/edge/http/local-body.ts';
 import type { Schedule } from '../../lib/contract/schedule.ts';
+import type { DelegateRun } from '../../lib/edge/authority/run-decisions.ts';
 import type { AdmittedTasks } from '../../lib/contract/task.ts';
 import {
   authenticateConsumer,
   handleCredentialsRequest,
 } from '../../lib/runs/credentials-request.ts';
 import {
+  buildBadRequestRefusal,
   buildMethodNotAllowedRefusal,
+  delegationUnsupported,
   routeUnknown,
   runUnknown,
 } from '../../lib/runs/request-refusals.ts';
 import { chooseResponseTimeoutMs } from '../../lib/runs/response-timeout.ts';
-import { renderTaskList } from '../../lib/runs/rendering.ts';
+import { renderDelegation, renderTaskList } from '../../lib/runs/rendering.ts';
+import { toRunRefusal } from '../../lib/runs/run-refusal.ts';
 import type { RunRegistry } from '../../lib/runs/run-registry.ts';
 import { readStartRequest } from '../../lib/runs/start-request.ts';
 import { findTask, listConsumerTasks } from '../../lib/runs/task-selection.ts';
+import { read } from '../../lib/schema/reader.ts';
+import { delegationDetails } from '../../lib/task/delegation-details.ts';
 import type { SidecarConfig } from './config.ts';
+import { createRefusalHandlers, type RefusalHandlerDeps } from './refusal-handlers.ts';
 import { CONNECTION_CLOSE, type Responses, type RouteRequest } from './responses.ts';
 
 /** Responds to a request; `name` is the task or run that its path names. */
 export type RouteHandler = (request: RouteRequest, name: string) => void | Promise<void>;
 
-export type HandlerDeps = {
+export type HandlerDeps = RefusalHandlerDeps & {
   readonly admitted: AdmittedTasks;
   readonly trust: SidecarConfig['trust'];
   readonly registry: RunRegistry;
   readonly responses: Responses;
   readonly schedule: Schedule;
+  /** Absent without an authority. */
+  readonly delegate?: DelegateRun | undefined;
 };
 
 type ConsumerHandler = (
@@ -37,6 +46,7 @@ type ConsumerHandler = (
 /** Creates the handler of each route. Another consumer's task is refused; its runs do not exist. */
 export const createHandlers = (deps: HandlerDeps) => {
   const { admitted, registry, responses } = deps;
+  const refused = createRefusalHandlers(deps);
 
   const withConsumer =
     (handle: ConsumerHandler): RouteHandler =>
@@ -60,6 +70,7 @@ export const createHandlers = (deps: HandlerDeps) => {
       responses.json(request, 200, renderTaskList(listConsumerTasks(admitted, consumer))),
     ),
     startRun: withConsumer((request, caller) => startRun(request, caller, deps)),
+    delegateRun: withConsumer((request, caller) => delegateRun(request, caller, deps)),
     runCredentials: withConsumer((request, { consumer, name }) =>
       responses.run(
         request,
@@ -73,6 +84,13 @@ export const createHandlers = (deps: HandlerDeps) => {
         ? responses.noContent(request)
         : responses.refusal(request, runUnknown),
     ),
+    showRefusal: withConsumer(refused.showRefusal),
+    propose: withConsumer(refused.propose),
+    // Loaded on demand: most sidecars never serve it.
+    apiDescription: withConsumer(async (request) => {
+      const { SIDECAR_API } = await import('./api-description.ts');
+      responses.json(request, 200, Buffer.from(JSON.stringify(SIDECAR_API)));
+    }),
     unknownRoute: withConsumer((request) => responses.refusal(request, routeUnknown)),
     otherMethod: (allowed: string) =>
       withConsumer((request) =>
@@ -104,6 +122,41 @@ const startRun = async (
   }
   const result = await registry.startExplicitRun(start.request, readTimeoutMs(request));
   responses.started(request, result);
+};
+
+const delegateRun = async (
+  request: RouteRequest,
+  { consumer, name }: { readonly consumer: string; readonly name: string },
+  { registry, responses, delegate }: HandlerDeps,
+): Promise<void> => {
+  const run = registry.getRun(consumer, name);
+  if (run === undefined) {
+    const revoked = registry.findRevocationRefusal(consumer, name);
+    responses.refusal(request, revoked ?? runUnknown, CONNECTION_CLOSE);
+    return;
+  }
+  const body = await readLocalJsonBody(request.request);
+  if (body.kind === 'refusal') {
+    responses.refusal(request, body, CONNECTION_CLOSE);
+    return;
+  }
+  const details = read(delegationDetails, body.value);
+  if (!details.ok) {
+    responses.refusal(request, buildBadRequestRefusal(details.faults));
+    return;
+  }
+  const { ticket } = run.oversight ?? {};
+  if (delegate === undefined || ticket === undefined) {
+    responses.refusal(request, delegationUnsupported);
+    return;
+  }
+  // Before the request: its answer may be lost, and the handle be used nevertheless.
+  run.hasDelegated = true;
+  try {
+    responses.json(request, 201, renderDelegation(await delegate(ticket, details.value)));
+  } catch (thrown) {
+    responses.refusal(request, toRunRefusal(thrown));
+  }
 };
 
 /** How long the client of a request reads. */

@@ -1,6 +1,7 @@
 import { createSidecarLog } from '../../lib/edge/telemetry/sidecar-log.ts';
 import { ListenError } from '../../lib/edge/http/local-listener.ts';
 import { formatFieldError } from '../../lib/schema/field-error.ts';
+import { BudgetFileError } from './budget-file.ts';
 import { HELP, readOwnConfig, type SidecarConfig } from './config.ts';
 import { createCredentialSource } from './credential-source.ts';
 import { SeedFileError } from './seed-file.ts';
@@ -46,11 +47,13 @@ const main = async (): Promise<number> => {
   return 1;
 };
 
+const OWN_ERRORS = [ListenError, SeedFileError, BudgetFileError];
+
 /** Only the sidecar's own messages are logged. Other errors could quote a secret: log where they came from. */
 const logFailure = (thrown: unknown): number => {
   const { name, message, stack = '' } = thrown instanceof Error ? thrown : new Error();
   const at = stack.split('\n').filter((line) => line.startsWith('    at '));
-  const isOwn = thrown instanceof ListenError || thrown instanceof SeedFileError;
+  const isOwn = OWN_ERRORS.some((each) => thrown instanceof each);
   log.error('sidecar failed', isOwn ? { fault: message } : { name, at });
   return 1;
 };

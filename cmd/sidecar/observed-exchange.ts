@@ -8,7 +8,18 @@ type Outcome = 'issued' | 'refused' | 'unavailable' | 'abandoned';
 /** Wraps an exchange: counts, times and logs each outcome, and changes none. */
 export const createObservedExchange = (
   exchange: Exchange,
-  { metrics, log, clock }: { metrics: SidecarMetrics; log: Log; clock: Clock },
+  {
+    metrics,
+    log,
+    clock,
+    fixedKeyAnswers,
+  }: {
+    metrics: SidecarMetrics;
+    log: Log;
+    clock: Clock;
+    /** Gets the latest answer of each consumer. */
+    fixedKeyAnswers: Map<string, boolean>;
+  },
 ): Exchange => {
   return async (request, signal) => {
     const startedAt = clock.monotonic();
@@ -19,6 +30,7 @@ export const createObservedExchange = (
       ended(signal.aborted ? 'abandoned' : 'issued');
       const { packedPolicyPercent: percent } = issued;
       if (percent !== undefined) metrics.packedPolicy(request.task.name, percent);
+      if ('fixedKey' in issued) fixedKeyAnswers.set(request.consumer, issued.fixedKey);
       return issued;
     } catch (thrown) {
       const outcome = toOutcome(thrown, signal);

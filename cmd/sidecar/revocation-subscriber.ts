@@ -1,20 +1,29 @@
+import type { DecideCall } from '../../lib/calls/gates.ts';
 import type { CallReport } from '../../lib/calls/journal.ts';
 import { createRecordReporter, type RecordReporter } from '../../lib/calls/record-reporter.ts';
-import type { RunEnd } from '../../lib/contract/authority-api.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
+import type { Exchange, IssuedRun } from '../../lib/contract/exchange.ts';
 import type { Log } from '../../lib/contract/log.ts';
 import type { Schedule } from '../../lib/contract/schedule.ts';
 import type { AuthorityClient } from '../../lib/edge/authority/authority-client.ts';
+import type { DelegateRun } from '../../lib/edge/authority/run-decisions.ts';
 import type {
   AuthorityConnectionState,
   SidecarMetrics,
 } from '../../lib/edge/telemetry/sidecar-metrics.ts';
 import type { ActiveRun, EndReason } from '../../lib/runs/active-runs.ts';
-import { createEndReportQueue, type EndReportQueue } from '../../lib/runs/end-reports.ts';
+import {
+  createEndReportQueue,
+  type EndReport,
+  type EndReportQueue,
+} from '../../lib/runs/end-reports.ts';
+import { createFollowedRuns, type FollowedRuns } from '../../lib/runs/followed-runs.ts';
 import { watchDisconnect, type HeartbeatMonitor } from '../../lib/runs/heartbeat-monitor.ts';
 import { subscribe } from '../../lib/runs/revocation-stream.ts';
 import { buildAuthorityDisconnectedRefusal } from '../../lib/runs/run-refusal.ts';
 import type { RunRegistry } from '../../lib/runs/run-registry.ts';
+
+import { watchPolicyChanges } from './policy-changes.ts';
 
 /** Receives revocations from the authority, and reports the ends and the calls of runs to it. */
 export type RevocationSubscriber = {
@@ -23,7 +32,15 @@ export type RevocationSubscriber = {
   readonly getConnectionState: () => AuthorityConnectionState;
   /** Applies revocations to the registry from now on. */
   readonly subscribe: (registry: RunRegistry) => void;
+  /** Returns a delegated run only when what ends the runs above it is known. */
+  readonly followExchange: (exchange: Exchange) => Exchange;
+  /** Delegates a part of the run of a ticket. @throws ExchangeError */
+  readonly delegate: DelegateRun;
+  /** Asks the authority about one call. @throws ExchangeError */
+  readonly decideCall: DecideCall;
   readonly reportRunEnd: (run: ActiveRun, reason: EndReason) => void;
+  /** Returns the release of what was issued and never became a run. */
+  readonly reportDiscarded: (issued: IssuedRun) => void;
   /** Queues the head of a run's journal; never blocks. */
   readonly reportCalls: (report: CallReport) => void;
   /** Ends the subscription and sends the queued reports; takes at most `withinMs`. */
@@ -31,7 +48,10 @@ export type RevocationSubscriber = {
 };
 
 export type RevocationSubscriberDeps = {
-  readonly client: Pick<AuthorityClient, 'connect' | 'reportEnd' | 'reportCalls' | 'reconnect'>;
+  readonly client: Pick<
+    AuthorityClient,
+    'connect' | 'reportEnd' | 'reportCalls' | 'decideCall' | 'redecide' | 'delegate' | 'reconnect'
+  >;
   readonly monitor: HeartbeatMonitor;
   /** Reads the projected token from its file. @throws ExchangeError `token_unreadable` */
   readonly readToken: () => string;
@@ -55,8 +75,17 @@ export const createRevocationSubscriber = (
   const { monitor } = deps;
   const reports = createReportQueue(deps);
   const records = createRecordQueue(deps);
+  const reportRelease = (report: Omit<EndReport, 'until'>): void =>
+    reports.report({ ...report, until: deps.clock.monotonic() + RELEASE_REPORT_MS });
+  const discard = (issued: IssuedRun): void => {
+    followed.forget(issued.run);
+    if (!('secret' in issued) || issued.release === undefined) return;
+    reportRelease({ run: issued.run, end: 'discarded', release: issued.release });
+  };
   let isConnected = false;
   let stops: readonly (() => void)[] = [];
+  let reopen = (): void => undefined;
+  const followed = createFollowedRuns({ ...deps, reopen: () => reopen() });
   const onState = (state: boolean): void => void (isConnected = state);
   return {
     revocationsCurrentUntil: monitor.getLastLineAt,
@@ -65,14 +94,39 @@ export const createRevocationSubscriber = (
       lastContactAt: deps.clock.now() - monitor.getDisconnectedMs(),
     }),
     subscribe: (registry) => {
-      stops = [subscribeToRevocations(deps, { registry, onState })];
+      const changes = watchPolicyChanges({ ...deps, redecide: deps.client.redecide }, registry);
+      const { onPolicies } = changes;
+      const stream = subscribeToRevocations(deps, { registry, followed, onState, onPolicies });
+      reopen = stream.reopen;
+      stops = [stream.stop, changes.stop];
       if (disconnectTimeoutSeconds === undefined) return;
       const disconnectTimeoutMs = disconnectTimeoutSeconds * 1000;
       stops = [...stops, endRunsOnDisconnect(deps, { registry, disconnectTimeoutMs })];
     },
-    reportRunEnd: ({ run, expiresAtMonotonic: until }, reason) => {
-      if (isReported(reason)) reports.report({ run, end: reason, until });
+    reportRunEnd: (active, reason) => {
+      const { run, expiresAtMonotonic: until, release } = active;
+      followed.forget(run);
+      const report = { run, ...describeDelegation(active, reason) };
+      if (release !== undefined) reportRelease({ ...report, end: reason, release });
+      else if (reason !== 'expired' && (reason !== 'revoked' || report.hasDelegated)) {
+        reports.report({ ...report, end: reason, until });
+      }
     },
+    followExchange: (exchange) => async (request, signal, onRetry) => {
+      const issued = await exchange(request, signal, onRetry);
+      const { run, ancestors } = issued;
+      if (ancestors === undefined) return issued;
+      try {
+        await followed.follow(run, ancestors, signal);
+        return issued;
+      } catch (thrown) {
+        discard(issued);
+        throw thrown;
+      }
+    },
+    delegate: deps.client.delegate,
+    reportDiscarded: (issued) => discard(issued),
+    decideCall: deps.client.decideCall,
     reportCalls: records.report,
     shutdown: async (withinMs) => {
       for (const stop of stops) stop();
@@ -81,9 +135,20 @@ export const createRevocationSubscriber = (
   };
 };
 
-/** The authority knows which runs expired, and it revoked the revoked ones. */
-const isReported = (reason: EndReason): reason is RunEnd =>
-  reason !== 'expired' && reason !== 'revoked';
+/** How long a release is reported: tokens of some servers outlive their run by an hour. */
+const RELEASE_REPORT_MS = 3_600_000;
+
+/**
+ * What the report of an end says about delegation. The authority knows which runs expired and which it revoked, but
+ * not that a run ended with the one above it.
+ */
+const describeDelegation = (
+  { hasDelegated, ancestors, oversight }: ActiveRun,
+  reason: EndReason,
+): Pick<EndReport, 'ticket' | 'hasDelegated'> => ({
+  hasDelegated: hasDelegated === true || (ancestors !== undefined && reason === 'revoked'),
+  ...(ancestors !== undefined && oversight?.ticket !== undefined && { ticket: oversight.ticket }),
+});
 
 const createReportQueue = ({
   client,
@@ -123,8 +188,18 @@ const createRecordQueue = ({
 
 const subscribeToRevocations = (
   { client, monitor, readToken, metrics, log, clock, schedule, random }: RevocationSubscriberDeps,
-  { registry, onState }: { registry: RunRegistry; onState: (isConnected: boolean) => void },
-): (() => void) => {
+  {
+    registry,
+    followed,
+    onState,
+    onPolicies,
+  }: {
+    registry: RunRegistry;
+    followed: FollowedRuns;
+    onState: (isConnected: boolean) => void;
+    onPolicies: (version: string) => void;
+  },
+): ReturnType<typeof subscribe> => {
   let seenNames = new Set<string>();
   let lastFailure = '';
   return subscribe({
@@ -134,6 +209,9 @@ const subscribeToRevocations = (
     schedule,
     random,
     onContact: monitor.recordLine,
+    listFollowed: followed.list,
+    onFollowed: followed.confirm,
+    onPolicies,
     onRevocations: (active) => {
       registry.revoke(active);
       const added = active.filter(({ name }) => !seenNames.has(name));
@@ -159,7 +237,12 @@ const subscribeToRevocations = (
   });
 };
 
-const PLANNED_DISCONNECTS: ReadonlySet<string> = new Set(['reconnect', 'renewal', 'ended']);
+const PLANNED_DISCONNECTS: ReadonlySet<string> = new Set([
+  'reconnect',
+  'renewal',
+  'follow',
+  'ended',
+]);
 
 const endRunsOnDisconnect = (
   { monitor, log, schedule }: RevocationSubscriberDeps,

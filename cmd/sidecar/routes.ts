@@ -1,13 +1,16 @@
 import type { IncomingMessage, RequestListener } from 'node:http';
 
+import { API_DESCRIPTION_PATH } from '../../lib/contract/paths.ts';
 import type { Log } from '../../lib/contract/log.ts';
 import type { Schedule } from '../../lib/contract/schedule.ts';
 import type { AdmittedTasks } from '../../lib/contract/task.ts';
 import type { AuthenticationResult, RequestOrigin } from '../../lib/runs/credentials-request.ts';
 import { internalError } from '../../lib/runs/request-refusals.ts';
+import type { RefusalMemory } from '../../lib/runs/refusal-memory.ts';
 import type { RunRegistry } from '../../lib/runs/run-registry.ts';
 import type { SidecarConfig } from './config.ts';
 import { createHandlers, type HandlerDeps, type RouteHandler } from './handlers.ts';
+import type { Propose } from './refusal-handlers.ts';
 import { createResponses, OTHER_ROUTE, type Responses, type RouteRequest } from './responses.ts';
 
 export type RouteDeps = {
@@ -15,8 +18,11 @@ export type RouteDeps = {
   readonly trust: SidecarConfig['trust'];
   readonly registry: RunRegistry;
   readonly schedule: Schedule;
+  readonly refusals: RefusalMemory;
+  readonly propose?: Propose | undefined;
   readonly countRequest: (route: string, status: number) => void;
   readonly getGatewayOrigin: () => string;
+  readonly delegate?: HandlerDeps['delegate'];
   readonly log: Log;
 };
 
@@ -29,13 +35,17 @@ export const createRoutes = (
   socket: (consumer: string) => RequestListener;
   loopback: (authenticate: Authenticate) => RequestListener;
 } => {
-  const { admitted, trust, registry, schedule, countRequest, log } = deps;
+  const { admitted, trust, registry, schedule, countRequest, log, refusals, propose } = deps;
   const { markServed } = registry;
   const responses = createResponses({
     ...{ markServed, countRequest },
     getGatewayOrigin: deps.getGatewayOrigin,
+    tasks: deps.admitted.tasks,
   });
-  const route = createRouter({ admitted, trust, registry, responses, schedule });
+  const route = createRouter({
+    ...{ admitted, trust, registry, responses, schedule, refusals, propose },
+    delegate: deps.delegate,
+  });
   const handle = (
     request: IncomingMessage,
     response: RouteRequest['response'],
@@ -57,17 +67,27 @@ export const createRoutes = (
 
 type Match = { readonly pattern: string; readonly handler: RouteHandler; readonly name: string };
 
+/** By method and path. `cmd/sidecar/api-description.ts` describes them. */
+export const CONSUMER_ROUTES = [
+  { method: 'GET', path: '/v1/credentials', handler: 'credentials' },
+  { method: 'GET', path: '/v1/tasks', handler: 'tasks' },
+  { method: 'GET', path: '/v1/tasks/{task}/credentials', handler: 'taskCredentials' },
+  { method: 'POST', path: '/v1/tasks/{task}/runs', handler: 'startRun' },
+  { method: 'GET', path: '/v1/runs/{run}/credentials', handler: 'runCredentials' },
+  { method: 'POST', path: '/v1/runs/{run}/delegations', handler: 'delegateRun' },
+  { method: 'DELETE', path: '/v1/runs/{run}', handler: 'completeRun' },
+  { method: 'GET', path: '/v1/refusals/{id}', handler: 'showRefusal' },
+  { method: 'POST', path: '/v1/proposals', handler: 'propose' },
+  { method: 'GET', path: API_DESCRIPTION_PATH, handler: 'apiDescription' },
+] as const;
+
 /** Every handler authenticates the consumer first, also those of unknown routes and other methods. */
 const createRouter = (deps: HandlerDeps): ((request: IncomingMessage) => Match) => {
   const handlers = createHandlers(deps);
-  const match = createMatcher(deps.admitted, [
-    { method: 'GET', path: '/v1/credentials', handler: handlers.credentials },
-    { method: 'GET', path: '/v1/tasks', handler: handlers.tasks },
-    { method: 'GET', path: '/v1/tasks/{task}/credentials', handler: handlers.taskCredentials },
-    { method: 'POST', path: '/v1/tasks/{task}/runs', handler: handlers.startRun },
-    { method: 'GET', path: '/v1/runs/{run}/credentials', handler: handlers.runCredentials },
-    { method: 'DELETE', path: '/v1/runs/{run}', handler: handlers.completeRun },
-  ]);
+  const match = createMatcher(
+    deps.admitted,
+    CONSUMER_ROUTES.map(({ handler, ...route }) => ({ ...route, handler: handlers[handler] })),
+  );
   const unknown: Match = { pattern: OTHER_ROUTE, handler: handlers.unknownRoute, name: '' };
   return ({ method = '', url = '' }) => {
     const found = match(url);

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -8,6 +9,8 @@ import type { Clock } from '../../lib/contract/clock.ts';
 import { SIDECAR_ENV } from '../../lib/contract/environment.ts';
 import type { Log } from '../../lib/contract/log.ts';
 import { LOOPBACK_TOKEN_FILE_NAME, SOCKET_FILE_NAME } from '../../lib/contract/paths.ts';
+import { createNotedExchange } from '../../lib/runs/noted-exchange.ts';
+import { createRefusalMemory, type RefusalMemory } from '../../lib/runs/refusal-memory.ts';
 import { createRunRegistry, type RunRegistry } from '../../lib/runs/run-registry.ts';
 import type { Schedule } from '../../lib/contract/schedule.ts';
 import { createConnectionLimiter } from '../../lib/edge/http/connection-limits.ts';
@@ -23,6 +26,7 @@ import {
   publishToken,
   withdrawToken,
 } from '../../lib/edge/http/local-token-file.ts';
+import type { FindPeerUid } from '../../lib/edge/gateway/peer.ts';
 import { createLazySidecarMetrics } from '../../lib/edge/telemetry/lazy-sidecar-metrics.ts';
 import { createMetricsServer } from '../../lib/edge/telemetry/metrics-server.ts';
 import type { GatewayState, SidecarMetrics } from '../../lib/edge/telemetry/sidecar-metrics.ts';
@@ -54,6 +58,8 @@ export type SidecarDeps = {
   readonly drainMs: number;
   /** For tests, whose clouds are on loopback. */
   readonly isCloudAddress?: (address: string) => boolean;
+  /** For tests, whose clients have the user of the sidecar. */
+  readonly findPeerUid?: FindPeerUid | undefined;
 };
 
 export type Sidecar = {
@@ -61,6 +67,8 @@ export type Sidecar = {
   readonly telemetryPort: number;
   /** Absent if no task has delivery `sign`. */
   readonly gatewayPort?: number;
+  /** Tasks of provider `postgres` → their ports on loopback. */
+  readonly databasePorts?: ReadonlyMap<string, number>;
   /** Ends every run, returns 503 for `drainMs`, and stops listening. */
   readonly stop: () => Promise<void>;
 };
@@ -90,21 +98,27 @@ export const startSidecar = async (deps: SidecarDeps): Promise<Sidecar> => {
 const startServing = async (deps: SidecarDeps, closers: Close[]): Promise<Sidecar> => {
   const { config, log, schedule } = deps;
   const module = await loadGatewayModule(config);
+  const refusals = createRefusalMemory({ canPropose: config.trust === 'authority' });
   const { registry, metrics, source, signing } = createRegistry(deps, {
-    module,
+    ...{ module, refusals },
     readGateway: () => gateway?.readState(),
   });
   const tokens = new Map(config.admitted.consumers.map((c) => [c, newLoopbackToken()]));
   const { admitted, trust } = config;
   const { countRequest } = metrics;
   const routes = createRoutes({
-    ...{ admitted, trust, registry, schedule, log, countRequest },
+    ...{ admitted, trust, registry, schedule, log, countRequest, refusals },
+    propose: source.authority?.propose,
+    delegate: source.authority?.delegate,
     getGatewayOrigin: () => `http://${config.gatewayListen.host}:${gateway?.port ?? 0}`,
   });
   const loopback = await listenOnLoopback(config, tokens, routes.loopback);
   closers.push(() => closeListener(loopback));
   await listenOnSockets(config, { createListener: routes.socket, closers });
-  const gateway = await signing?.startGateway({ ...deps, ...signing, tokens, metrics });
+  const gateway = await signing?.startGateway({
+    ...{ ...deps, ...signing, tokens, metrics, refusals },
+    decideCall: source.authority?.decideCall,
+  });
   if (gateway !== undefined) closers.push(gateway.stop);
   const unready = () => (isReadable(config.tokenFile) ? [] : [SIDECAR_ENV.tokenFile]);
   const telemetry = createMetricsServer({ ...metrics, unready });
@@ -119,7 +133,7 @@ const startServing = async (deps: SidecarDeps, closers: Close[]): Promise<Sideca
   return {
     loopbackPort: getPort(loopback),
     telemetryPort: getPort(telemetry),
-    ...(gateway && { gatewayPort: gateway.port }),
+    ...(gateway && { gatewayPort: gateway.port, databasePorts: gateway.databasePorts }),
     stop: () =>
       stopSidecar(deps, { registry, source, closers, gateway, journal: signing?.journal }),
   };
@@ -157,24 +171,38 @@ const createRegistry = (
   deps: SidecarDeps,
   {
     module,
+    refusals,
     readGateway,
-  }: { module: GatewayModule | undefined; readGateway: () => GatewayState | undefined },
+  }: {
+    module: GatewayModule | undefined;
+    refusals: RefusalMemory;
+    readGateway: () => GatewayState | undefined;
+  },
 ) => {
   const { config, clock, schedule, log, createCredentialSource } = deps;
   const localKeys = module?.createPodKeys(config);
+  const budgets = module?.createPodBudgets(config, clock);
   const metrics = createLazySidecarMetrics({
     tasks: config.admitted.tasks.map(({ name }) => name),
     readExpirations: () => findLatestExpirations(registry, clock.now()),
     authority: () => source.authority?.getConnectionState(),
     gateway: readGateway,
+    readBudgetShares: () => budgets?.listShares() ?? [],
+    readGates: () =>
+      source.authority && registry.listActive().flatMap(({ oversight }) => oversight?.gates ?? []),
   });
   const source = createCredentialSource(metrics);
+  const fixedKeyAnswers = new Map<string, boolean>();
   const registry: RunRegistry = createRunRegistry({
-    exchange: createObservedExchange(source.exchange, { metrics, log, clock }),
+    exchange: createNotedExchange(
+      createObservedExchange(source.exchange, { metrics, log, clock, fixedKeyAnswers }),
+      { refusals, createId: randomUUID },
+    ),
     clock,
     schedule,
     revocationsCurrentUntil: source.authority?.revocationsCurrentUntil,
     localKeys,
+    budgets,
     observer: {
       started: ({ run, task, consumer }) => {
         metrics.runStarted(task.name);
@@ -183,20 +211,24 @@ const createRegistry = (
       ended: (ended, reason) => {
         const { run, task, consumer } = ended;
         signing?.runs.end(ended, reason);
-        signing?.journal.endRun(run);
+        // Calls with vended keys do not pass here: that there were none must not be reported.
+        if (task.delivery === 'sign') signing?.journal.endRun(run);
         source.authority?.reportRunEnd(ended, reason);
         metrics.runEnded(task.name, reason);
         log.info('run ended', { run, task: task.name, consumer, reason });
       },
+      discarded: (issued) => source.authority?.reportDiscarded(issued),
     },
   });
   const { gateway: access } = config;
   const signing = module &&
     localKeys &&
     access && {
-      access,
-      localKeys,
-      runs: module.createPodCallRuns(config, { registry, schedule }),
+      ...{ access, localKeys, fixedKeyAnswers },
+      runs: module.createPodCallRuns(config, {
+        ...{ registry, schedule, budgets },
+        reporting: { decideCall: source.authority?.decideCall, schedule, log },
+      }),
       journal: module.createCallJournal(access, { ...deps, report: source.authority?.reportCalls }),
       startGateway: module.startGateway,
     };

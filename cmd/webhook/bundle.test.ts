@@ -13,15 +13,18 @@ import {
 import { WEBHOOK_ENV, WEBHOOK_TUNING_ENV } from '../../lib/contract/environment.ts';
 import { NODE_PATH, PROGRAM_FOLDER } from '../../lib/contract/paths.ts';
 import { WEBHOOK_COMMAND } from '../../lib/contract/runtime.ts';
+import { findFreePorts } from '../../test/kit/free-ports.ts';
+import { UnrecoverableError, waitFor } from '../../test/kit/retry.ts';
 
 const NAME = 'valetkey-webhook.valetkey.svc';
-const PORT = 20_000 + (process.pid % 20_000);
 const ROOT = join(import.meta.dirname, '..', '..');
 
 let folder: string;
 let ca: string;
 let program: string;
+let port: number;
 beforeAll(async () => {
+  [port = 0] = await findFreePorts(1);
   folder = mkdtempSync(join(tmpdir(), 'valetkey-bundle-'));
   const built = join(folder, 'built');
   const build = spawnSync(
@@ -57,7 +60,7 @@ const start = (environment: Record<string, string> = {}, args: string[] = []): C
     [WEBHOOK_ENV.certificatesFolder]: folder,
     [WEBHOOK_ENV.platformFile]: join(folder, 'platform.yaml'),
     [WEBHOOK_ENV.namespace]: 'valetkey',
-    [WEBHOOK_ENV.listen]: `127.0.0.1:${PORT}`,
+    [WEBHOOK_ENV.listen]: `127.0.0.1:${port}`,
     [WEBHOOK_ENV.telemetry]: '127.0.0.1:0',
     ...environment,
   };
@@ -83,7 +86,7 @@ const exit = (child: ChildProcess): Promise<number | null> =>
 const post = (path: string, body: object): Promise<string> =>
   new Promise((resolve, reject) => {
     const headers = { 'Content-Type': 'application/json' };
-    const address = { host: '127.0.0.1', port: PORT, path, ca, servername: NAME };
+    const address = { host: '127.0.0.1', port, path, ca, servername: NAME };
     request({ ...address, method: 'POST', headers, agent: false }, (answer) => {
       let text = '';
       answer.on('data', (chunk: Buffer) => (text += chunk.toString()));
@@ -93,15 +96,19 @@ const post = (path: string, body: object): Promise<string> =>
       .end(JSON.stringify(body));
   });
 
-const posted = async (path: string, body: object): Promise<string> => {
-  const end = performance.now() + 10_000;
-  for (;;) {
-    const answer = await post(path, body).catch(() => undefined);
-    if (answer !== undefined) return answer;
-    if (performance.now() > end) throw new Error('never answered');
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-};
+/** The first answer of the program; fails with its output if it ends before. */
+const waitForAnswer = (
+  child: ChildProcess,
+  { path, body, output }: { path: string; body: object; output: Promise<string> },
+): Promise<string> =>
+  waitFor(
+    'an answer of the webhook',
+    async () => {
+      if (child.exitCode !== null) throw new UnrecoverableError(await output);
+      return post(path, body);
+    },
+    { intervalMs: 50 },
+  );
 
 describe('the webhook bundle, in another directory and with the flags of the image', () => {
   it('reads the catalog next to it, injects a pod, and exits with 0 on SIGTERM', async () => {
@@ -112,7 +119,7 @@ role: arn:aws:iam::111122223333:role/reports
 allow: [{actions: [s3:getobjekt], resources: ["arn:aws:s3:::acme/reports/*"]}]
 lifetime: 10m
 `;
-    const answer = await posted('/mutate', {
+    const body = {
       apiVersion: 'admission.k8s.io/v1',
       kind: 'AdmissionReview',
       request: {
@@ -124,13 +131,14 @@ lifetime: 10m
           spec: { containers: [{ name: 'agent', image: 'agent:1' }] },
         },
       },
-    });
+    };
+    const answer = await waitForAnswer(child, { path: '/mutate', body, output });
     expect(answer).toContain('s3:GetObject');
     const ended = exit(child);
     child.kill('SIGTERM');
     expect(await ended).toBe(0);
     expect(await output).toContain('shutdown started');
-  }, 30_000);
+  }, 90_000);
 
   it('loads Cedar under trust: authority, and reports what it waits for', async () => {
     const authority = `sidecar: {image: "registry.example/v:1"}
@@ -149,7 +157,7 @@ authority: {endpoint: "https://a.example", issuer: "https://i.example", trustDom
     expect(await outputUntil(child, 'policy watch failed')).toContain('policy watch failed');
     child.kill('SIGTERM');
     expect(await ended).toBe(0);
-  }, 30_000);
+  }, 90_000);
 
   it('exits with the name of the variable if the environment could load code', async () => {
     const child = start({ SSLKEYLOGFILE: '/tmp/x' });
@@ -157,12 +165,12 @@ authority: {endpoint: "https://a.example", issuer: "https://i.example", trustDom
     expect(await exit(child)).toBe(1);
     expect(await output).toContain('SSLKEYLOGFILE');
     expect(await output).not.toContain('/tmp/x');
-  }, 30_000);
+  }, 90_000);
 
   it('prints its settings', async () => {
     const child = start({}, ['--help']);
     const output = outputUntil(child, '\0');
     expect(await exit(child)).toBe(0);
     expect(await output).toContain('VALETKEY_PLATFORM_FILE');
-  }, 30_000);
+  }, 90_000);
 });

@@ -2,6 +2,7 @@ import type { LoadCatalog } from '../../lib/catalog/catalog.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import type { AuthoritySettings, Platform } from '../../lib/contract/platform.ts';
 import type { WebhookMetrics } from '../../lib/edge/telemetry/webhook-metrics.ts';
+import type { FindUpstreamUrl } from '../../lib/injection/client-environment.ts';
 import { createTaskPolicyEvaluator, type EvaluatePolicy } from '../../lib/injection/task-policy.ts';
 import { evaluateAdmissionPolicy } from '../../lib/policy/admission-decision.ts';
 import { cacheDecisions } from './cached-decisions.ts';
@@ -16,6 +17,7 @@ import type { AdmissionRouteDeps } from './routes.ts';
 /** Everything that needs Cedar, which is loaded only under `trust: authority`. */
 export type PolicyGate = Pick<PolicyWatch, 'isLoaded' | 'stop'> & {
   readonly evaluatePolicy: EvaluatePolicy;
+  readonly findUpstreamUrl: FindUpstreamUrl;
   readonly admitPolicy: AdmissionRouteDeps['admitPolicy'];
 };
 
@@ -61,6 +63,11 @@ export const createPolicyGate = (
         metrics.policyTasksQueued,
       ),
     }),
+    findUpstreamUrl: (name) => {
+      const known = upstreams.current();
+      const found = 'unknown' in known ? undefined : known.get(name);
+      return found?.kind === 'http' ? found.rules.url : undefined;
+    },
     admitPolicy: (request) =>
       Promise.resolve(
         isUpstream(request)

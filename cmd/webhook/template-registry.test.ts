@@ -5,6 +5,7 @@ import type { ConfigMapChange, StoredConfigMap } from '../../lib/edge/kubernetes
 import { platform } from '../../lib/injection/fixtures/sample-platform.ts';
 import { buildInjectionTemplate } from '../../lib/injection/injection-template.ts';
 import { createWatchSync } from '../../lib/server/watch-sync.ts';
+import { waitUntil } from '../../test/kit/retry.ts';
 import {
   formatPublishedAnnotation,
   formatSeenAnnotation,
@@ -98,10 +99,6 @@ const buildOutdatedConfigMap = (): StoredConfigMap => {
   const old = { [formatPublishedAnnotation(other.hash)]: formatTimestamp(now - 1_200_001) };
   const seen = { [formatSeenAnnotation(other.hash)]: formatTimestamp(now) };
   return { ...state, annotations: { ...state.annotations, ...old, ...seen } };
-};
-
-const waitUntil = async (isSo: () => boolean): Promise<void> => {
-  while (!isSo()) await new Promise((resolve) => setImmediate(resolve));
 };
 
 describe('createTemplateRegistry', () => {

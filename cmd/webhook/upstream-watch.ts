@@ -1,5 +1,5 @@
 import { computeBackoffMs } from '../../lib/async/backoff.ts';
-import type { Upstreams } from '../../lib/policy/http-pairs.ts';
+import type { Upstreams } from '../../lib/policy/upstream-pairs.ts';
 import { toErrorFields } from '../../lib/server/error-fields.ts';
 import { parseStoredUpstreams } from '../../lib/upstreams/stored-upstreams.ts';
 import type { PolicyWatchDeps } from './policy-watch.ts';

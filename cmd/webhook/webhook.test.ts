@@ -22,6 +22,7 @@ import {
 } from '../../lib/edge/kubernetes/fixtures/fake-api-server.ts';
 import { applyPatch } from '../../lib/injection/json-patch.ts';
 import { buildInjectionTemplate } from '../../lib/injection/injection-template.ts';
+import { waitUntil } from '../../test/kit/retry.ts';
 import { createClusterClient } from './cluster.ts';
 import { readWebhookConfig, type WebhookConfig } from './config.ts';
 import { startWebhook, type Webhook } from './webhook.ts';
@@ -61,16 +62,6 @@ afterEach(async () => {
   await api.close();
   rmSync(folder, { recursive: true });
 });
-
-const waitUntil = async <T>(look: () => T | undefined | Promise<T | undefined>): Promise<T> => {
-  const end = performance.now() + 15_000;
-  for (;;) {
-    const found = await look();
-    if (found !== undefined) return found;
-    if (performance.now() > end) throw new Error(`never so: ${look.toString()}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-};
 
 const installObjects = (): void => {
   for (const path of CONFIGURATIONS) {

@@ -199,7 +199,7 @@ const createAdmissionApp = (
     templates: templates.accepted,
     refreshIfUnknown: templates.refreshIfUnknown,
     readTasks: cacheTasks(createTaskReader(platform, loadCatalog)),
-    ...(gate && { evaluatePolicy: gate.evaluatePolicy }),
+    ...(gate && { evaluatePolicy: gate.evaluatePolicy, findUpstreamUrl: gate.findUpstreamUrl }),
     ...(cluster && { readPodContext: createPodContextReader({ ...cluster, log }) }),
   };
   const evaluate =
