@@ -32,7 +32,7 @@ export const createAuditTimelineCommand = (shell: Shell): Command =>
         ],
         [
           'kubectl valetkey audit timeline k3vqw2xb7n5m4c6d2e7f3g5h2j4k6l7m --records audit-0.jsonl --calls agent-7.log --cloud-log ops.log',
-          'With the decision about each call, from `kubectl logs agent-7 -c valetkey`',
+          'With the decision about each call, from `kubectl logs agent-7 -c valetkey-sidecar`',
         ],
         [
           'kubectl logs -n valetkey -l app.kubernetes.io/component=authority --tail=-1 | kubectl valetkey audit timeline k3vqw2xb7n5m4c6d2e7f3g5h2j4k6l7m --log --records -',

@@ -6,8 +6,6 @@ import {
   verifyCalls,
   type RecordedHead,
 } from '../../lib/audit/call-verification.ts';
-import { PUBLIC_KEYS_NAME, readHead, type Head } from '../../lib/audit/heads.ts';
-import { readPublicKeys, type PublicKeys } from '../../lib/audit/sealing-keys.ts';
 import { verifyChain } from '../../lib/audit/verify.ts';
 import { AUDIT_HEADS_CONFIG_MAP } from '../../lib/contract/authority-api.ts';
 import {
@@ -27,7 +25,14 @@ import {
 } from './command-line.ts';
 import type { ClusterOptions } from './cluster.ts';
 import { createFileReader, readText } from './files.ts';
-import { createProblemError, createUsageError } from './tool-error.ts';
+import {
+  getPublishedKeys,
+  parseHeads,
+  parseKeys,
+  readClusterHeads,
+  type Published,
+} from './published-heads.ts';
+import { createUsageError } from './tool-error.ts';
 
 type Options = ClusterOptions &
   OutputOptions & {
@@ -61,7 +66,7 @@ export const createAuditVerifyCommand = (shell: Shell): Command =>
           ],
           [
             'kubectl valetkey audit verify audit-*.jsonl --calls agent-7.log',
-            "With the journal of a pod's calls, from `kubectl logs agent-7 -c valetkey`",
+            "With the journal of a pod's calls, from `kubectl logs agent-7 -c valetkey-sidecar`",
           ],
         ],
       )
@@ -119,8 +124,8 @@ const verifyRecords = async (
 ): Promise<PartialResult> => {
   const { options, shell, recorded } = deps;
   const published = await readPublished(options, shell);
-  const publicKeys = readKeys(await readKeyText(options, published, shell));
-  const heads = readHeads(published, options);
+  const publicKeys = parseKeys(await readKeyText(options, published, shell), '--key');
+  const heads = options.heads === false ? {} : parseHeads(published);
   const report = await verifyChain(
     files.map((path) => createFileReader(shell.io, path)),
     {
@@ -141,20 +146,12 @@ const listRecordedHeads = (
   return head === undefined ? [] : [head];
 };
 
-type Published = Readonly<Record<string, string>>;
-
 /** Data of the ConfigMap of heads. The cluster is not needed with `--key` and `--no-heads`. */
 const readPublished = async (options: Options, { io }: Shell): Promise<Published> => {
   const { heads, key } = options;
   if (typeof heads === 'string') return parseConfigMap(await readText(io, heads), heads);
   if (heads === false && key !== undefined) return {};
-  const cluster = io.createClusterClient(options);
-  const data = await cluster.readConfigMap(AUDIT_HEADS_CONFIG_MAP);
-  if (data !== undefined) return data;
-  const path = `ConfigMap ${cluster.installedIn}/${AUDIT_HEADS_CONFIG_MAP}`;
-  throw createProblemError([
-    { path, expected: 'published heads and public keys', got: 'no such ConfigMap' },
-  ]);
+  return readClusterHeads(io.createClusterClient(options));
 };
 
 /** A ConfigMap as `kubectl get -o yaml` or `-o json` prints it. */
@@ -177,30 +174,7 @@ const readKeyText = async (
   { key, heads }: Options,
   published: Published,
   { io }: Shell,
-): Promise<string> => {
-  if (key !== undefined) return readText(io, key);
-  const found = published[PUBLIC_KEYS_NAME];
-  if (found !== undefined) return found;
-  const path = typeof heads === 'string' ? heads : AUDIT_HEADS_CONFIG_MAP;
-  throw createProblemError([{ path, expected: `${PUBLIC_KEYS_NAME}, or --key`, got: 'nothing' }]);
-};
-
-const readKeys = (pem: string): PublicKeys => {
-  try {
-    return readPublicKeys(pem);
-  } catch {
-    const expected = 'Ed25519 public keys in PEM';
-    throw createUsageError([{ path: '--key', expected, got: 'something else' }]);
-  }
-};
-
-const readHeads = (published: Published, { heads }: Options): Readonly<Record<string, Head>> => {
-  if (heads === false) return {};
-  const entries = Object.entries(published).filter(([name]) => name !== PUBLIC_KEYS_NAME);
-  const results = entries.map(([replica, text]) => [replica, readHead(text, replica)] as const);
-  const faults = results.flatMap(([, head]) => (head.ok ? [] : head.faults));
-  if (faults.length > 0) throw createProblemError(faults);
-  return Object.fromEntries(
-    results.flatMap(([replica, head]) => (head.ok ? [[replica, head.value] as const] : [])),
-  );
-};
+): Promise<string> =>
+  key === undefined
+    ? getPublishedKeys(published, typeof heads === 'string' ? heads : AUDIT_HEADS_CONFIG_MAP)
+    : readText(io, key);

@@ -58,6 +58,14 @@ export const withCluster = (command: Command, { short = true } = {}): Command =>
       INSTALLED.namespace,
     );
 
+export type NamespacesOptions = { readonly namespace?: string; readonly allNamespaces?: true };
+
+/** Adds the options that select the namespaces of what is listed; `withCluster` then leaves `-n` to them. */
+export const withNamespaces = (command: Command): Command =>
+  command
+    .option('-n, --namespace <namespace>', 'Namespace; default: that of the context')
+    .option('-A, --all-namespaces', 'Every namespace');
+
 /** Prints a result and sets the exit status: 1 for problems; else 4 for what could not be decided. */
 export const printResult = (
   { io, setExitCode }: Shell,

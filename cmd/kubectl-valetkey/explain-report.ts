@@ -4,13 +4,15 @@ import type { Task } from '../../lib/contract/task.ts';
 import { compilePolicies, type CompiledPolicies } from '../../lib/policy/compiled-policies.ts';
 import { toPolicyText } from '../../lib/policy/policy-text.ts';
 import type { FieldError } from '../../lib/schema/field-error.ts';
-import { explainTask, type ExplainedTask } from './explained-task.ts';
+import { explainTask, type ExplainedTask, type ExplainTaskOptions } from './explained-task.ts';
+import type { Upstreams } from '../../lib/policy/upstream-pairs.ts';
 import type { ClusterClient } from './cluster.ts';
 import type { Manifest } from './manifests.ts';
 import { toNamespaceSettings, type NamespaceSettings } from './namespace-settings.ts';
 import { readClusterPlatform } from './platform-settings.ts';
 import type { SourcedPodContext } from './pod-context.ts';
 import { createProblemError } from './tool-error.ts';
+import { findFileUpstreams, readAppliedUpstreams } from './upstream-objects.ts';
 
 /** A pod, its tasks and its problems. */
 export type ExplainedPod = {
@@ -40,6 +42,8 @@ export type ExplainContext = {
   readonly platform: Platform;
   /** Absent under `trust: cluster`, and offline if no file contains a TaskPolicy. */
   readonly policies?: CompiledPolicies;
+  /** Reads the Upstreams, for tasks that name one. Undefined: they are not known. @throws KubernetesError */
+  readonly readUpstreams: () => Promise<Upstreams | undefined>;
   readonly loadCatalog: LoadCatalog;
   /** Milliseconds since the epoch. */
   readonly now: number;
@@ -53,29 +57,36 @@ export type ExplainContext = {
 export const readExplainContext = async (
   cluster: ClusterClient,
   defaults: Pick<ExplainContext, 'loadCatalog' | 'now'>,
+  manifests: readonly Manifest[] = [],
 ): Promise<ExplainContext> => {
   const platform = await readClusterPlatform(cluster);
-  if (platform.authority === undefined) return { ...defaults, platform };
+  let read: Promise<Upstreams> | undefined;
+  const readUpstreams = () => (read ??= readAppliedUpstreams(manifests, cluster));
+  if (platform.authority === undefined) return { ...defaults, platform, readUpstreams };
   const policies = compilePolicies((await cluster.listPolicies()).map(toPolicyText));
-  return { ...defaults, platform, policies };
+  return { ...defaults, platform, policies, readUpstreams };
 };
 
 /** Builds the same context offline, with the policies of the files. */
 export const buildExplainContext = (
   manifests: readonly Manifest[],
-  inputs: Omit<ExplainContext, 'policies'>,
+  inputs: Omit<ExplainContext, 'policies' | 'readUpstreams'>,
 ): ExplainContext => {
+  const upstreams = findFileUpstreams(manifests);
+  const known = { ...inputs, readUpstreams: () => Promise.resolve(upstreams) };
   const texts = manifests.flatMap(({ name, content }) =>
     content.type === 'policy' ? [{ name, cedar: content.cedar }] : [],
   );
   const hasPolicies = inputs.platform.authority !== undefined && texts.length > 0;
-  return hasPolicies ? { ...inputs, policies: compilePolicies(texts) } : inputs;
+  return hasPolicies ? { ...known, policies: compilePolicies(texts) } : known;
 };
 
 /** A pod whose tasks have been read. */
 export type PodToExplain = Omit<ExplainedPod, 'trust' | 'settings' | 'tasks'> & {
   readonly podContext?: SourcedPodContext;
   readonly tasks: readonly Task[];
+  /** Why the UID of the pod is no key of its clients; absent: it is one, or no task has provider http. */
+  readonly fixedKeyObstacle?: string;
   readonly podIps?: readonly string[];
 };
 
@@ -85,31 +96,50 @@ export type PodToExplain = Omit<ExplainedPod, 'trust' | 'settings' | 'tasks'> & 
  * @throws ToolError for a task or params that the pod does not declare
  */
 export const explainPod = async (
-  { tasks, podIps, podContext, ...pod }: PodToExplain,
+  given: PodToExplain,
   request: ExplainRequest,
   context: ExplainContext,
 ): Promise<ExplainedPod> => {
   const { platform } = context;
-  const { namespace, serviceAccount } = pod;
-  const selected = selectTasks(tasks, request, pod);
-  const principal = { namespace, namespaceLabels: podContext?.labels ?? {}, serviceAccount };
-  const { params } = request;
-  const options = {
-    ...context,
-    principal,
-    params,
-    ...(podIps !== undefined && { podIps }),
-  };
-  const explained = await Promise.all(selected.map((task) => explainTask(task, options)));
+  const { tasks, options } = await selectTasks(given, request, context);
+  const explained = await Promise.all(tasks.map((task) => explainTask(task, options)));
+  const { pod, namespace, serviceAccount, faults, exempted, warnings, podContext } = given;
   return {
-    ...pod,
+    ...{ pod, namespace, serviceAccount, faults, exempted, warnings },
     trust: platform.trust,
     tasks: explained,
     ...(podContext && { settings: toNamespaceSettings(namespace, podContext, platform) }),
   };
 };
 
-const selectTasks = (
+/**
+ * Selects the tasks of a request, with what their explanation needs.
+ *
+ * @throws ToolError for a task or params that the pod does not declare
+ */
+export const selectTasks = async (
+  pod: PodToExplain,
+  request: ExplainRequest,
+  context: ExplainContext,
+): Promise<{ readonly tasks: readonly Task[]; readonly options: ExplainTaskOptions }> => {
+  const { namespace, serviceAccount, podIps, podContext, fixedKeyObstacle } = pod;
+  const selected = findTasks(pod.tasks, request, pod);
+  const principal = { namespace, namespaceLabels: podContext?.labels ?? {}, serviceAccount };
+  const { params } = request;
+  const needsUpstreams = selected.some(({ provider }) => provider !== 'aws');
+  const upstreams = needsUpstreams ? await context.readUpstreams() : undefined;
+  const options = {
+    ...context,
+    principal,
+    params,
+    ...(upstreams !== undefined && { upstreams }),
+    ...(podIps !== undefined && { podIps }),
+    ...(fixedKeyObstacle !== undefined && { fixedKeyObstacle }),
+  };
+  return { tasks: selected, options };
+};
+
+const findTasks = (
   tasks: readonly Task[],
   { task: name, params }: ExplainRequest,
   { namespace, pod }: Pick<ExplainedPod, 'namespace' | 'pod'>,

@@ -1,9 +1,10 @@
 import { MINTED_TEXT } from '../../lib/catalog/minting-actions.ts';
 import type { PolicyDecision } from '../../lib/policy/decision.ts';
-import type { Delivery } from '../../lib/contract/task.ts';
+import type { Delegated, Delivery } from '../../lib/contract/task.ts';
+import type { Revocability } from '../../lib/upstreams/revocability.ts';
 import { formatFieldError, formatWithHint } from '../../lib/schema/field-error.ts';
 import type { CommandResult } from './command-result.ts';
-import type { ExplainedTask } from './explained-task.ts';
+import type { ExplainedKey, ExplainedTask } from './explained-task.ts';
 import type { ExplainedPod } from './explain-report.ts';
 import { formatNamespaceSettings } from './namespace-settings.ts';
 import type { ListedException } from './vend-report.ts';
@@ -44,24 +45,33 @@ const formatTask = ({
   subject,
   policy,
   outlivesRun,
+  upstream,
   ...rest
 }: ExplainedTask): readonly string[] => {
-  const { name, role, containers, delivery, lifetimeSeconds, params, purpose } = task;
+  const { name, role, containers, delivery, lifetimeSeconds, params, purpose, delegated } = task;
   const rules = Object.entries(params).map(
     ([param, { pattern, maxLength }]) => `{${param}}: ${pattern}, at most ${maxLength} characters`,
   );
   const rows: (readonly [string, readonly string[]])[] = [
     ['role', [role]],
+    ['upstream', upstream === undefined ? [] : [`${upstream.name}, protocol ${upstream.protocol}`]],
+    ['enforcedBy', rest.enforcedBy === 'gateway' ? ['gateway'] : []],
+    ['revocable', upstream === undefined ? [] : [REVOCABLE_TEXT[upstream.revocable]]],
+    ['pinned', upstream?.pinned ?? []],
+    ['key', rest.key === undefined ? [] : [formatKey(rest.key)]],
     ['consumers', [containers.join(', ')]],
     ['delivery', [DELIVERY_TEXT[delivery]]],
     ['lifetime', [`${lifetimeSeconds} s`]],
+    ['delegated', delegated === undefined ? [] : [DELEGATED_TEXT[delegated]]],
     ['purpose', purpose === undefined ? [] : [purpose]],
     ['params', rules],
     ['outlives run', outlivesRun.map(({ action, mints }) => `${action} ${MINTED_TEXT[mints]}`)],
     ['subject', subject === undefined ? [] : [subject]],
     [
       'any run',
-      policy === undefined ? [formatMissingDecision(subject)] : formatDecision(policy.anyRun),
+      policy === undefined
+        ? [formatMissingDecision({ subject, task, upstream, faults: rest.faults })]
+        : formatDecision(policy.anyRun),
     ],
     ['run now', policy?.now === undefined ? [] : formatDecision(policy.now)],
     ['vend until', policy?.vend?.exceptions.map(formatException) ?? []],
@@ -78,6 +88,16 @@ const formatTask = ({
   ];
 };
 
+const formatKey = (key: ExplainedKey): string =>
+  key.kind === 'fixed'
+    ? 'fixed (pod UID), from processes of its container'
+    : `content of /var/run/valetkey/token; not the pod UID: ${key.why}`;
+
+const DELEGATED_TEXT: Readonly<Record<Delegated, string>> = {
+  allowed: 'allowed: other agents may start it',
+  required: 'required: only other agents start it',
+};
+
 const DELIVERY_TEXT: Readonly<Record<Delivery, string>> = {
   vend: 'vend: consumers get keys of the cloud',
   sign: 'sign: the sidecar signs requests; consumers get no keys of the cloud',
@@ -85,10 +105,28 @@ const DELIVERY_TEXT: Readonly<Record<Delivery, string>> = {
 const formatException = ({ policy, until, reason }: ListedException): string =>
   `${until} by ${policy}: ${reason}`;
 
-const formatMissingDecision = (subject: string | undefined): string =>
-  subject === undefined
-    ? 'not evaluated: trust is cluster'
+const formatMissingDecision = ({
+  subject,
+  task,
+  upstream,
+  faults,
+}: Pick<ExplainedTask, 'task' | 'faults'> & {
+  readonly subject: string | undefined;
+  readonly upstream: ExplainedTask['upstream'];
+}): string => {
+  if (subject === undefined) return 'not evaluated: trust is cluster';
+  const needsUpstream = task.provider !== 'aws' && upstream === undefined;
+  if (needsUpstream && faults.length > 0) return 'not evaluated: see problems';
+  return needsUpstream
+    ? 'not evaluated: the files contain no Upstream'
     : 'not evaluated: the files contain no TaskPolicy';
+};
+
+const REVOCABLE_TEXT: Readonly<Record<Revocability, string>> = {
+  no: 'no: the secret stays valid when a run ends',
+  token: 'token: it is issued for each run and revoked at its end',
+  role: 'role: it is created for each run and dropped at its end',
+};
 
 const formatDecision = ({ outcome, policies, reasons }: PolicyDecision): readonly string[] => [
   policies.length === 0 ? outcome : `${outcome} by ${policies.join(', ')}`,

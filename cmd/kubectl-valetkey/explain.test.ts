@@ -422,3 +422,142 @@ spec:
     });
   });
 });
+
+describe('explain of tasks that name an Upstream', () => {
+  const DIGEST = `sha256:${'a'.repeat(64)}`;
+  const secret = { kubernetes: { name: 'key', key: 'token' } };
+  const present = { header: { name: 'authorization', template: 'Bearer {secret}' } };
+  const specs = {
+    'model-api': { url: 'https://api.example.com', present, secret, models: ['gpt-x'] },
+    code: {
+      url: 'https://code.example.com',
+      protocol: 'git',
+      present: { basic: { username: 'x' } },
+      secret: {
+        githubApp: {
+          ...{ appId: 1, installationId: 2, privateKey: { name: 'app', key: 'pem' } },
+          permissions: { Read: { contents: 'read' }, Write: { contents: 'write' } },
+        },
+      },
+    },
+    wiki: {
+      url: 'https://wiki.example.com/mcp',
+      protocol: 'mcp',
+      tools: [{ name: 'search', digest: DIGEST, level: 'Read' }],
+    },
+    orders: {
+      postgres: {
+        host: 'db.example.com',
+        admin: { name: 'admin', key: 'login' },
+        templates: [{ role: 'reader', level: 'Read' }],
+      },
+    },
+  } as const;
+  const listUpstreams = () =>
+    Promise.resolve(
+      Object.entries(specs).map(([name, spec]) => ({ metadata: { name }, spec })) as never,
+    );
+  const buildUpstreamTask = (
+    role: string,
+    [action, resource]: readonly [string, string],
+    changes: Partial<Task> = {},
+  ): Task => ({
+    ...buildTask('call', ['agent']),
+    ...{ provider: 'http', delivery: 'sign', role },
+    allow: [{ actions: [action], resources: [resource] }],
+    ...changes,
+  });
+  const explain = (task: Task, changes: object = {}) =>
+    runCli(['explain', 'agent', '-n', 'research'], {
+      cluster: { ...buildClusterWithPod([task]), listUpstreams, ...changes },
+    });
+
+  it.each([
+    [
+      buildUpstreamTask('model-api', ['http:POST', 'https://api.example.com/v1/chat']),
+      ['model-api, protocol http', 'no: the secret stays valid', 'model gpt-x'],
+    ],
+    [
+      buildUpstreamTask('code', ['git:push', 'git://code/acme/site#refs/heads/agent/*']),
+      [
+        'code, protocol git',
+        'token: it is issued for each run and revoked',
+        'enforcedBy      gateway',
+      ],
+    ],
+    [
+      buildUpstreamTask('wiki', ['mcp:tools/call', 'mcp://wiki/tools/search']),
+      ['wiki, protocol mcp', 'no: the secret stays valid', `tool search ${DIGEST} (Read)`],
+    ],
+    [
+      buildUpstreamTask('orders/reader', ['postgres:connect', 'postgres://orders/shop'], {
+        provider: 'postgres',
+      }),
+      ['orders, protocol postgres', 'role: it is created for each run and dropped'],
+    ],
+  ])('shows the Upstream, what can be revoked and the decision of %j', async (task, expected) => {
+    const { code, out, error } = await explain(task);
+    expect(error).toBe('');
+    for (const text of expected) expect(out).toContain(text);
+    expect(out).toContain('any run         allow by valetkey-starter/labelled-namespaces');
+    expect(code).toBe(0);
+  });
+
+  it('reports a task outside its Upstream as admission does', async () => {
+    const task = buildUpstreamTask('code', ['http:GET', 'https://code.example.com/x']);
+    const { code, out } = await explain(task);
+    expect(out).toContain('any run         not evaluated: see problems');
+    expect(out).toContain(
+      'task call role: expected an Upstream of protocol http, as http:GET needs, got "code", whose protocol is git',
+    );
+    expect(code).toBe(1);
+  });
+
+  it('reads the Upstreams only for tasks that name one', async () => {
+    const never = () => Promise.reject(new Error('not expected'));
+    const { code } = await explain(reading, { listUpstreams: never });
+    expect(code).toBe(0);
+  });
+
+  const pod = `apiVersion: v1
+kind: Pod
+metadata:
+  name: agent
+  namespace: research
+  annotations:
+    task.valetkey.dev/code: |
+      {provider: http, role: code, lifetime: 10m, allow: [{actions: [git:fetch], resources: ['git://code/acme/site']}]}
+spec:
+  containers: [{name: agent, image: agent}]
+`;
+  const namespace = `---
+apiVersion: v1
+kind: Namespace
+metadata: {name: research, labels: {valetkey.dev/tasks: allowed}}
+---
+apiVersion: valetkey.dev/v1alpha1
+kind: TaskPolicy
+metadata: {name: reads}
+spec:
+  cedar: |
+    @id("fetches")
+    permit (principal, action == Action::"run", resource) when { context.accessLevels == ["Read"] };
+`;
+  const upstream = `---
+apiVersion: valetkey.dev/v1alpha1
+kind: Upstream
+metadata: {name: code}
+spec: ${JSON.stringify(specs.code)}
+`;
+
+  it.each([
+    [upstream, 'allow by reads/fetches'],
+    ['', 'not evaluated: the files contain no Upstream'],
+  ])('evaluates policy offline by the Upstreams of the files: %#', async (added, decision) => {
+    const files = { 'a.yaml': `${pod}${namespace}${added}`, 'platform.yaml': PLATFORM };
+    const { out } = await runCli(['explain', '-f', 'a.yaml', '--platform', 'platform.yaml'], {
+      files,
+    });
+    expect(out).toContain(`any run         ${decision}`);
+  });
+});

@@ -4,6 +4,7 @@ import type { ExplainContext, PodToExplain } from './explain-report.ts';
 import { formatFileName, readText } from './files.ts';
 import { readManifests, type Manifest } from './manifests.ts';
 import { evaluateManifest } from './manifest-admission.ts';
+import { explainFixedKey } from './fixed-key.ts';
 import { createPodContextReader, type PodContextSources } from './pod-context.ts';
 import { createProblemError } from './tool-error.ts';
 
@@ -52,7 +53,12 @@ export const readManifestPods = async (
       if (result === undefined) continue;
       const exempted = buildExemptionNotes(result.exempted).warnings;
       const place = content.pods.length > 1 ? at : '';
-      pods.push({ ...result, pod: kind === 'Pod' ? name : `${kind}/${name}${place}`, exempted });
+      pods.push({
+        ...result,
+        pod: kind === 'Pod' ? name : `${kind}/${name}${place}`,
+        exempted,
+        ...explainFixedKey(pod, { ...context, namespace, tasks: result.tasks }),
+      });
     }
   }
   if (pods.length > 0) return pods;

@@ -17,6 +17,7 @@ import { checkPolicyParameters } from './policy-parameters.ts';
 import { findRefusalProblems, groupRefusals, type RecentRefusal } from './recent-refusals.ts';
 import type { ReadResult, StatusData } from './status-data.ts';
 import type { PublishedKey } from './jwks.ts';
+import { checkUpstreams, type UpstreamState } from './upstream-states.ts';
 
 /** State of an installation. Data that could not be read is missing here and listed as a problem. */
 export type InstallationStatus = {
@@ -30,6 +31,7 @@ export type InstallationStatus = {
   readonly revocations: readonly Revocation[];
   /** Number of Revocations by which the authority reports the end of a run. */
   readonly completions: number;
+  readonly upstreams: readonly UpstreamState[];
   readonly heads: readonly HeadState[];
   /** Refusals of the last hour, by code. */
   readonly refusals: readonly RecentRefusal[];
@@ -131,6 +133,7 @@ const NO_AUTHORITY = {
   keys: [],
   revocations: [],
   completions: 0,
+  upstreams: [],
   heads: [],
   refusals: [],
 };
@@ -166,7 +169,8 @@ const checkReadResult = <T, U>(
     : { value: fallback, problems: [`${name}: unknown (${result.unknown})`] };
 
 type Authority = NonNullable<StatusData['authority']>;
-type AuthorityField = 'policies' | 'keys' | 'revocations' | 'completions' | 'heads' | 'refusals';
+type AuthorityField =
+  'policies' | 'keys' | 'revocations' | 'completions' | 'upstreams' | 'heads' | 'refusals';
 
 const checkAuthority = (
   data: Authority,
@@ -182,6 +186,7 @@ const checkAuthority = (
   const policies = checkReadResult('TaskPolicies', data.policies, [], checkPolicies);
   const keys = checkReadResult('grant keys', data.keys, [], checkKeys);
   const parsedRevocations = checkReadResult('Revocations', data.revocations, [], toRevocations);
+  const upstreams = checkReadResult('Upstreams', data.upstreams, [], checkUpstreams);
   const heads = checkReadResult('audit heads', data.heads, [], (published) =>
     checkHeads(published, program.value[0]?.wanted ?? 0),
   );
@@ -205,12 +210,20 @@ const checkAuthority = (
       keys: keys.value,
       revocations,
       completions: inForce.length - revocations.length,
+      upstreams: upstreams.value,
       heads: heads.value,
       refusals: refusals.value,
     },
-    problems: [program, policies, keys, parsedRevocations, heads, trustBundle, refusals].flatMap(
-      ({ problems }) => problems,
-    ),
+    problems: [
+      program,
+      policies,
+      keys,
+      parsedRevocations,
+      upstreams,
+      heads,
+      trustBundle,
+      refusals,
+    ].flatMap(({ problems }) => problems),
   };
 };
 

@@ -1,3 +1,4 @@
+import { TASK_PROPOSALS } from '../../lib/contract/proposals.ts';
 import {
   API_VERSION,
   REVOCATIONS,
@@ -5,6 +6,7 @@ import {
   UPSTREAMS,
   API_GROUP,
 } from '../../lib/contract/authority-api.ts';
+import { APPROVALS, APPROVAL_REQUESTS } from '../../lib/contract/approvals.ts';
 import { DOMAIN, INSTALLED } from '../../lib/contract/names.ts';
 import type { Platform } from '../../lib/contract/platform.ts';
 import type { ClusterObject } from '../../lib/edge/kubernetes/installation.ts';
@@ -20,7 +22,12 @@ const POLICIES = [
   'pods',
   'webhook-configurations',
 ];
-const AUTHORITY_POLICIES = ['revocations', 'tokens'];
+const AUTHORITY_POLICIES = ['approval-requests', 'approvals', 'revocations', 'tokens'];
+
+const AUTHORITY_KINDS = [
+  ...[TASK_POLICIES, REVOCATIONS, UPSTREAMS],
+  ...[APPROVAL_REQUESTS, APPROVALS, TASK_PROPOSALS],
+];
 
 /** Lists the objects for the whole cluster, without which the programs protect nothing. */
 export const listInstalledObjects = (trust: Platform['trust']): readonly ClusterObject[] => {
@@ -36,8 +43,8 @@ export const listInstalledObjects = (trust: Platform['trust']): readonly Cluster
         { kind: 'ValidatingAdmissionPolicy' as const, name: policy },
         { kind: 'ValidatingAdmissionPolicyBinding' as const, name: policy },
       ]),
-    // The chart installs both definitions under either trust; only the authority uses them.
-    ...(isAuthority ? [TASK_POLICIES, REVOCATIONS, UPSTREAMS] : []).map((plural) => ({
+    // The chart installs the definitions under either trust; only the authority uses them.
+    ...(isAuthority ? AUTHORITY_KINDS : []).map((plural) => ({
       ...{ kind: 'CustomResourceDefinition' as const, name: `${plural}.${API_GROUP}` },
     })),
   ];

@@ -1,3 +1,4 @@
+import type { Schedule } from '../../lib/contract/schedule.ts';
 import type { ClusterClient, ClusterOptions } from './cluster.ts';
 
 /** Every external effect of the program. */
@@ -8,6 +9,8 @@ export type Io = {
   readonly ask?: (question: string) => Promise<string>;
   /** Width of the terminal; absent without a terminal. */
   readonly columns?: number;
+  /** Whether standard output shows colors: a terminal, unless NO_COLOR is set. */
+  readonly hasColor?: boolean;
   /** Lists the manifests of a folder, at any depth; other paths are returned as they are. */
   readonly listFiles: (path: string) => Promise<readonly string[]>;
   /** Streams a file; `-` is standard input. */
@@ -18,6 +21,11 @@ export type Io = {
   readonly createClusterClient: (options: ClusterOptions) => ClusterClient;
   /** Fetches a public JSON document over HTTPS. @throws Error if there is none */
   readonly fetchDocument: (url: string) => Promise<unknown>;
+  /** Opens a local file in the user's browser. @throws ToolError if no program does */
+  readonly showInBrowser: (path: string) => Promise<void>;
+  /** Calls back when the user ends the program. @returns stops waiting for it */
+  readonly onInterrupt: (callback: () => void) => () => void;
+  readonly schedule: Schedule;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   /** Returns a unique string of letters and digits. */

@@ -4,6 +4,7 @@ import { createTaskPolicyEvaluator, type EvaluatePolicy } from '../../lib/inject
 import { evaluateAdmissionPolicy } from '../../lib/policy/admission-decision.ts';
 import { compilePolicies, type CompiledPolicies } from '../../lib/policy/compiled-policies.ts';
 import { toPolicyText } from '../../lib/policy/policy-text.ts';
+import type { Upstreams } from '../../lib/policy/upstream-pairs.ts';
 import { STARTER_LABEL } from '../../lib/policy/starter-policy.ts';
 import type { ClusterClient } from './cluster.ts';
 import { createGrantCheck } from './manifest-admission.ts';
@@ -15,6 +16,8 @@ export type LintPolicyOptions = {
   readonly loadCatalog: LoadCatalog;
   /** Absent: they are not known, so policy is not evaluated. */
   readonly policies?: CompiledPolicies;
+  /** Absent: they are not known, so that tasks that name one are not evaluated. */
+  readonly upstreams?: Upstreams;
   readonly readPodContext: ReadSourcedPodContext;
   /** Milliseconds since the epoch. */
   readonly now: number;
@@ -25,7 +28,7 @@ export type LintPolicyOptions = {
  * manifest is not wrong for what this check does not know.
  */
 export const createLintPolicy = (options: LintPolicyOptions): EvaluatePolicy => {
-  const { platform, policies, loadCatalog, now } = options;
+  const { platform, policies, upstreams, loadCatalog, now } = options;
   const checkSubjects = createGrantCheck(platform);
   if (platform.authority === undefined) return checkSubjects;
   return async (request) => {
@@ -43,6 +46,7 @@ export const createLintPolicy = (options: LintPolicyOptions): EvaluatePolicy => 
     const result = await createTaskPolicyEvaluator({
       ...{ platform, authority: platform.authority },
       readPolicies: () => policies,
+      ...(upstreams && { readUpstreams: () => upstreams }),
       now: () => now,
       readNamespaceLabels: () => Promise.resolve(labels),
       evaluateTask: (compiled, task) =>

@@ -6,6 +6,7 @@ import { findNearMisses } from '../../lib/injection/near-misses.ts';
 import { toMapping } from '../../lib/schema/mapping.ts';
 import { checkWrittenPolicy } from '../../lib/policy/policy-findings.ts';
 import { formatWithHint, type FieldError } from '../../lib/schema/field-error.ts';
+import { parseUpstream } from '../../lib/upstreams/upstream-parser.ts';
 import type { Position } from './manifest-positions.ts';
 import type { Manifest, ManifestPod } from './manifests.ts';
 import { toNamespaceSettings, type NamespaceSettings } from './namespace-settings.ts';
@@ -35,6 +36,7 @@ export const FINDING_CODES = {
   pod_exempted: 'The pod violates a rule that its namespace or the platform exempts.',
   policy_denied: 'No policy permits the task, or one forbids it.',
   task_policy_invalid: 'The TaskPolicy does not compile.',
+  upstream_invalid: 'The Upstream is invalid.',
   advice: 'A warning that is no violation.',
 } as const;
 export type FindingCode = keyof typeof FINDING_CODES;
@@ -133,6 +135,11 @@ const lintObject = async (
       }));
       return { found: [...placed, ...warnings.map(toWarning)], settings: [] };
     }
+    case 'upstream': {
+      const parsed = parseUpstream(content.stored);
+      const faults = parsed.ok ? [] : parsed.faults;
+      return { found: faults.map((fault) => toFinding(fault, 'upstream_invalid')), settings: [] };
+    }
     case 'workload':
       return lintWorkload(manifest, content, options);
   }
@@ -189,7 +196,8 @@ const toFinding = (
   { source, ...fault }: FieldError,
   code: FindingCode = toCode(fault),
 ): UnplacedFinding => {
-  const kept = source === undefined || source.startsWith('TaskPolicy ') ? {} : { source };
+  const isObject = /^(?:TaskPolicy |upstreams\/)/.test(source ?? '');
+  const kept = source === undefined || isObject ? {} : { source };
   return { severity: 'fault', code, message: formatWithHint({ ...fault, ...kept }), fault };
 };
 

@@ -65,6 +65,14 @@ describe('lint', () => {
     expect([code, opened]).toEqual([0, []]);
   });
 
+  it('exits with 1 for a warning with --failure-threshold warning', async () => {
+    const words = ['--failure-threshold', 'warning'];
+    const { code, out } = await runLintOn({ 'pod.yaml': buildPod(good) }, words);
+    expect(out).toContain('faults: 0, warnings: 1\n');
+    expect(code).toBe(1);
+    expect((await runLintOn({ 'x.yaml': 'kind: ConfigMap' }, words)).code).toBe(0);
+  });
+
   it('reports the file, document, object and path of each error in a declaration', async () => {
     const text = `kind: ConfigMap\n---\n${buildPod(bad)}`;
     const { code, out } = await runLintOn({ 'pod.yaml': text });
@@ -211,6 +219,35 @@ describe('lint', () => {
     const files = { 'pod.yaml': buildPod(good), 'policy.yaml': policy, 'ns.yaml': namespace };
     const { out } = await runLintOn(files, ['--policy', 'policy.yaml', '-o', 'json']);
     expect(out).toContain('"code": "policy_denied"');
+  });
+
+  it('checks tasks against the Upstreams of the files, and the Upstreams themselves', async () => {
+    const upstream = (spec: string) =>
+      `apiVersion: valetkey.dev/v1alpha1\nkind: Upstream\nmetadata: {name: code}\nspec: ${spec}\n`;
+    const code = upstream(
+      '{url: "https://code.example.com", protocol: git, present: {basic: {username: x}}, secret: {kubernetes: {name: a, key: b}}}',
+    );
+    const fetching = `\n    task.valetkey.dev/code: |\n      {provider: http, role: cod, lifetime: 10m, allow: [{actions: [git:fetch], resources: ['git://cod/a/b']}]}`;
+    const files = {
+      'pod.yaml': buildPod(fetching),
+      'policy.yaml': buildPolicy('  cedar: permit (principal, action, resource);'),
+      'ns.yaml': 'apiVersion: v1\nkind: Namespace\nmetadata: {name: default}\n',
+    };
+    const words = ['--policy', 'policy.yaml'];
+    const known = await runLintOn({ ...files, 'upstream.yaml': code }, words);
+    expect(known.out).toContain(
+      'role: expected the name of an Upstream of this cluster; the nearest is code, got "cod"',
+    );
+    const unknown = await runLintOn(files, words);
+    expect(unknown.out).toContain('the Upstreams of the cluster are unknown');
+    const broken = await runLintOn({ 'upstream.yaml': upstream('{url: "http://x"}') }, [
+      '-o',
+      'json',
+    ]);
+    expect(JSON.parse(broken.out)).toMatchObject({
+      findings: [{ code: 'upstream_invalid' }, { code: 'upstream_invalid' }],
+    });
+    expect([known.code, unknown.code, broken.code]).toEqual([1, 0, 1]);
   });
 
   it('reads the settings from the cluster by default', async () => {

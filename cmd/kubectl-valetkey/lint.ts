@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 
 import { createCatalogLoader } from '../../lib/catalog/catalog.ts';
 import { KubernetesError } from '../../lib/edge/kubernetes/kubernetes-error.ts';
@@ -26,6 +26,8 @@ import { readDefaultPlatform, readPlatformFile, findClusterPlatform } from './pl
 import { createPodContextReader } from './pod-context.ts';
 import { EXIT, ToolError } from './tool-error.ts';
 import { wrapLine } from './wrapped-text.ts';
+import { findFileUpstreams, readAppliedUpstreams } from './upstream-objects.ts';
+import type { Upstreams } from '../../lib/policy/upstream-pairs.ts';
 
 type Options = ClusterOptions &
   OutputOptions & {
@@ -33,6 +35,7 @@ type Options = ClusterOptions &
     readonly policy?: readonly string[];
     readonly offline?: true;
     readonly namespace?: string;
+    readonly failureThreshold: 'warning' | 'fault';
   };
 
 /** `lint FILE…` */
@@ -50,6 +53,7 @@ export const createLintCommand = (shell: Shell): Command =>
         ],
         ['kustomize build . | kubectl valetkey lint -', 'Output of another program'],
         ['kubectl valetkey lint --offline -o sarif deploy/ > valetkey.sarif', 'For code scanning'],
+        ['kubectl valetkey lint --failure-threshold warning deploy/', 'Fail on warnings, too'],
       ])
         .argument(
           '<files...>',
@@ -62,7 +66,12 @@ export const createLintCommand = (shell: Shell): Command =>
           collectValues,
         )
         .option('--offline', "Use the chart's default settings; send no request to the cluster")
-        .option('-n, --namespace <namespace>', 'Namespace for objects without one'),
+        .option('-n, --namespace <namespace>', 'Namespace for objects without one')
+        .addOption(
+          new Option('--failure-threshold <severity>', 'Least severity that sets exit status 1')
+            .choices(['warning', 'fault'])
+            .default('fault'),
+        ),
       ['sarif'],
     ),
     { short: false },
@@ -88,10 +97,16 @@ const runLint = async (paths: readonly string[], options: Options, shell: Shell)
   });
   const loadCatalog = createCatalogLoader();
   const known = { platform, loadCatalog, readPodContext, now: io.now() };
-  const evaluatePolicy = createLintPolicy({ ...known, ...(policies && { policies }) });
+  const { upstreams } = policyResult;
+  const evaluatePolicy = createLintPolicy({
+    ...{ ...known, ...(policies && { policies }) },
+    ...(upstreams && { upstreams }),
+  });
   const report = await lintFiles(files, { ...known, namespace, evaluatePolicy });
   const allNotes = [...notes, ...policyResult.notes];
-  printResult(shell, buildLintResult(report, allNotes, io.columns), options.output);
+  const result = buildLintResult(report, allNotes, io.columns);
+  const isFailure = options.failureThreshold === 'warning' && report.findings.length > 0;
+  printResult(shell, isFailure ? { ...result, isHealthy: false } : result, options.output);
 };
 
 const NO_POLICIES = 'policy: not evaluated; give the TaskPolicies with --policy';
@@ -145,7 +160,11 @@ type PolicySources = Pick<Settings, 'platform'> & {
 };
 
 /** The policies, or why they are not evaluated. */
-type PolicyResult = { readonly policies?: CompiledPolicies; readonly notes: readonly string[] };
+type PolicyResult = {
+  readonly policies?: CompiledPolicies;
+  readonly upstreams?: Upstreams;
+  readonly notes: readonly string[];
+};
 
 const readPolicies = async (
   manifests: readonly Manifest[],
@@ -155,11 +174,14 @@ const readPolicies = async (
   if (platform.authority === undefined) return { notes: [] };
   if (options.policy !== undefined) {
     const paths = await listFiles(options.policy, shell);
-    return { policies: compileFilePolicies(await readManifestFiles(paths, shell.io)), notes: [] };
+    const files = await readManifestFiles(paths, shell.io);
+    const upstreams = findFileUpstreams([...files, ...manifests]);
+    return { policies: compileFilePolicies(files), ...(upstreams && { upstreams }), notes: [] };
   }
   if (cluster === undefined) return { notes: [NO_POLICIES] };
   try {
-    return { policies: await compileAppliedPolicies(manifests, cluster), notes: [] };
+    const policies = await compileAppliedPolicies(manifests, cluster);
+    return { policies, upstreams: await readAppliedUpstreams(manifests, cluster), notes: [] };
   } catch (error) {
     if (!(error instanceof KubernetesError)) throw error;
     return { notes: [`${NO_POLICIES} (${error.message})`] };

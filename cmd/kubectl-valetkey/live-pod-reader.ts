@@ -18,6 +18,7 @@ import { readAdmittedTasks } from '../../lib/task/admitted-tasks.ts';
 import { revalidateTasks } from '../../lib/task/revalidation.ts';
 import type { ClusterClient } from './cluster.ts';
 import type { ExplainContext, PodToExplain } from './explain-report.ts';
+import { explainFixedKey } from './fixed-key.ts';
 import { createPodContextReader } from './pod-context.ts';
 import { createProblemError } from './tool-error.ts';
 
@@ -59,9 +60,12 @@ export const readLivePod = async (
     pod: name,
     podContext,
     faults: [...(ruleResult.ok ? [] : ruleResult.faults), ...admitted.faults, ...revoked],
-    exempted: ruleResult.ok ? formatExemptions(ruleResult.value.exempted) : [],
+    exempted: ruleResult.ok
+      ? [...formatExemptions(ruleResult.value.exempted), ...ruleResult.value.allowedViolations]
+      : [],
     warnings: admitted.warnings,
     tasks: admitted.tasks,
+    ...explainFixedKey(raw, { platform, namespace, tasks: admitted.tasks }),
     ...(status?.podIPs !== undefined && { podIps: status.podIPs.map(({ ip }) => ip) }),
   };
 };

@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { createInterface } from 'node:readline/promises';
 
 import { createPublicDocumentFetcher } from '../../lib/edge/http/public-document.ts';
+import { showInBrowser } from './browser.ts';
 import { createClusterClient } from './cluster.ts';
 import type { Io } from './io.ts';
 import { listFiles, streamFile, writeText } from './files.ts';
@@ -21,12 +22,23 @@ const io: Io = {
   error: (text) => void process.stderr.write(text),
   ...(process.stdin.isTTY && process.stderr.isTTY && { ask }),
   ...(process.stdout.isTTY && { columns: process.stdout.columns }),
+  // False if NO_COLOR is set.
+  hasColor: process.stdout.isTTY && process.stdout.hasColors(),
   listFiles,
   streamFile,
   writeFile: writeText,
   createClusterClient,
   fetchDocument: async (url) =>
     JSON.parse((await createPublicDocumentFetcher({ url })()).text) as unknown,
+  showInBrowser,
+  onInterrupt: (callback) => {
+    process.once('SIGINT', callback).once('SIGTERM', callback);
+    return () => void process.off('SIGINT', callback).off('SIGTERM', callback);
+  },
+  schedule: (delayMs, action) => {
+    const timer = setTimeout(action, delayMs);
+    return () => clearTimeout(timer);
+  },
   now: () => Date.now(),
   newId: () => randomBytes(5).toString('hex'),
 };

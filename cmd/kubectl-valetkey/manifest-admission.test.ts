@@ -43,6 +43,7 @@ const PODS: readonly (readonly [string, object])[] = [
   ['uses the host network', withSpec({ hostNetwork: true })],
   ['has a hostPath volume', withSpec({ volumes: [{ name: 'x', hostPath: { path: '/' } }] })],
   ['has static keys', withAgent({ env: KEY })],
+  ['has the key of another service', withAgent({ env: [{ name: 'HF_TOKEN', value: 'x' }] })],
   [
     'has static keys and uses the host network',
     withSpec({ ...buildAgentSpec({ env: KEY }), hostNetwork: true }),
@@ -79,6 +80,7 @@ const NAMESPACES: readonly (readonly [string, Platform, PodContext])[] = [
     withPodSettings({ ruleExemptions: [{ namespace: 'other', rule: '3' }] }),
     {},
   ],
+  ['refuses keys of other services', withPodSettings({ foreignKeys: 'refuse' }), {}],
   ['migrates', platform, { labels: MODE }],
   ['has a bound account', platform, { serviceAccount: { name: 'reporter', annotations: BOUND } }],
   [
@@ -143,6 +145,7 @@ describe('evaluateManifest', () => {
       'exemption 3',
       'exemption 4',
       'exemption 7',
+      'foreignKeys 7',
       'mode 7',
     ]);
     expect(results.some(({ faults }) => faults.length === 0)).toBe(true);

@@ -54,6 +54,8 @@ type Content =
       /** Maps a position in the Cedar text to the file; to the key if the text is not a block scalar. */
       readonly toFilePosition: (inCedar: Position) => Position | undefined;
     }
+  /** As it is written; it is parsed where it is used. */
+  | { readonly type: 'upstream'; readonly stored: object }
   | { readonly type: 'namespace'; readonly labels: StringMap }
   | { readonly type: 'serviceAccount'; readonly annotations: StringMap }
   | { readonly type: 'other' }
@@ -121,6 +123,9 @@ const readContent = ({ kind, apiVersion, object }: Typed, path: Path, source: So
   }
   if (kind === 'ServiceAccount' && apiVersion === 'v1') {
     return { type: 'serviceAccount', annotations: readStringMap(annotations) };
+  }
+  if (kind === 'Upstream' && apiVersion === `${API_GROUP}/${API_VERSION}`) {
+    return { type: 'upstream', stored: object };
   }
   if (kind !== 'TaskPolicy' || !String(apiVersion).startsWith(`${API_GROUP}/`)) {
     return readWorkload(object, path, source);

@@ -43,7 +43,7 @@ describe('runProgram', () => {
   });
 
   it.each([
-    [['aud'], 'audit\tVerify audit logs and show the timeline of a run\n:4\n'],
+    [['aud'], 'audit\tFollow, query and verify audit records; show the timeline of a run\n:4\n'],
     [['audit', 'v'], /^verify\t.*\n:4\n$/],
     [['lint', '--of'], /^--offline\t.*\n:4\n$/],
     [['lint', '-o', 's'], 'sarif\t\n:4\n'],
@@ -66,8 +66,10 @@ describe('runProgram', () => {
       'explain',
       'lint',
       'revoke',
+      'console',
       'trust-policy',
       'issuer',
+      'mcp',
       'audit',
     ])
       expect(out).toContain(`${name}\t`);

@@ -3,19 +3,34 @@ import { Command, CommanderError } from 'commander';
 import { VERSION } from '../../lib/contract/version.ts';
 import { KubernetesError } from '../../lib/edge/kubernetes/kubernetes-error.ts';
 import { escapeInvisible } from '../../lib/schema/field-error.ts';
+import {
+  createBreakGlassCommand,
+  createDecisionCommand,
+  createRequestsCommand,
+} from './approvals.ts';
 import { createAuditTimelineCommand } from './audit-timeline.ts';
 import { createAuditVerifyCommand } from './audit-verify.ts';
 import { createCheckCommand } from './check/check.ts';
 import type { Shell } from './command-line.ts';
 import { complete } from './completion.ts';
 import type { Io } from './io.ts';
+import { createConsoleCommand } from './console/console.ts';
 import { createExplainCommand } from './explain.ts';
 import { createIssuerCommand } from './issuer-export.ts';
 import { createLintCommand } from './lint.ts';
+import { createMcpCommand } from './mcp-digest.ts';
+import { createPostureCommand } from './posture/posture.ts';
+import { createProposalsCommand } from './proposals.ts';
+import { createQuickstartCommand } from './quickstart/quickstart.ts';
 import { createRevokeCommand } from './revoke.ts';
 import { createStatusCommand } from './status.ts';
+import { createAuditQueryCommand } from './records/audit-query.ts';
+import { createAuditTailCommand } from './records/audit-tail.ts';
+import { createRunsCommand } from './records/runs.ts';
+import { createTasksCommand } from './records/tasks.ts';
 import { EXIT, ToolError, type ExitCode } from './tool-error.ts';
 import { createTrustPolicyCommand } from './trust-policy.ts';
+import { createTryCommand } from './try/try.ts';
 
 const EXIT_CODES = `
 Exit status:
@@ -28,18 +43,33 @@ Exit status:
 /** Builds the program and its commands without running any of them. */
 export const createProgram = (shell: Shell): Command => {
   const audit = new Command('audit')
-    .summary('Verify audit logs and show the timeline of a run')
-    .description('Verify audit logs and show the timeline of a run.')
+    .summary('Follow, query and verify audit records; show the timeline of a run')
+    .description('Follow, query and verify audit records; show the timeline of a run.')
+    .addCommand(createAuditTailCommand(shell))
+    .addCommand(createAuditQueryCommand(shell))
     .addCommand(createAuditVerifyCommand(shell))
     .addCommand(createAuditTimelineCommand(shell));
   const commands = [
+    createQuickstartCommand(shell),
     createCheckCommand(shell),
     createStatusCommand(shell),
     createExplainCommand(shell),
+    createTryCommand(shell),
     createLintCommand(shell),
+    createTasksCommand(shell),
+    createRunsCommand(shell),
     createRevokeCommand(shell),
+    createRequestsCommand(shell),
+    createDecisionCommand(shell, 'approve'),
+    createDecisionCommand(shell, 'deny'),
+    createBreakGlassCommand(shell),
+    createDecisionCommand(shell, 'review'),
+    createProposalsCommand(shell),
+    createPostureCommand(shell),
+    createConsoleCommand(shell),
     createTrustPolicyCommand(shell),
     createIssuerCommand(shell),
+    createMcpCommand(shell),
     audit,
   ];
   const program = new Command('kubectl valetkey')

@@ -82,20 +82,20 @@ export const createRevokeCommand = (shell: Shell): Command =>
 
 const runRevoke = async (options: Options & RevokeTarget, shell: Shell): Promise<void> => {
   const { io } = shell;
-  const spec = buildSpec(options, io.now());
+  const spec = buildRevocationSpec(options, io.now());
   // Report usage errors before any request or confirmation.
-  parseSpec({ ...spec, by: 'unknown' });
+  parseRevocationSpec({ ...spec, by: 'unknown' });
   const cluster = io.createClusterClient(options);
   await confirmRevocation(options, shell);
-  const parsed = parseSpec({ ...spec, by: await cluster.readOwnName() });
-  const name = await createWithFreeName(cluster, parsed, io.newId);
+  const parsed = parseRevocationSpec({ ...spec, by: await cluster.readOwnName() });
+  const name = await createRevocationObject(cluster, parsed, io.newId);
   const pods = await listMatchingPods(parsed, cluster).catch(() => undefined);
   const result = buildRevokeResult({ name, spec: parsed, ...(pods && { pods }) });
   printResult(shell, result, options.output);
 };
 
-/** Builds the unvalidated spec from the command line, without the user name (`by`). */
-const buildSpec = (
+/** Builds the unvalidated spec from the command line, without the user name (`by`). @throws ToolError */
+export const buildRevocationSpec = (
   {
     run,
     pod,
@@ -105,7 +105,7 @@ const buildSpec = (
     all,
     reason,
     until,
-  }: RevokeTarget & Pick<Options, 'reason' | 'until'>,
+  }: RevokeTarget & { readonly reason: string; readonly until?: string },
   now: number,
 ): Readonly<Record<string, unknown>> => ({
   ...(run !== undefined && { run }),
@@ -138,7 +138,8 @@ const toTimestamp = (until: string, now: number): string => {
   return duration.ok ? new Date(now + duration.value * 1000).toISOString() : until;
 };
 
-const parseSpec = (spec: object): RevocationSpec => {
+/** Parses the spec of a Revocation. @throws ToolError */
+export const parseRevocationSpec = (spec: object): RevocationSpec => {
   const result = read(revocationSpec, spec);
   if (result.ok) return result.value;
   throw createUsageError(
@@ -175,8 +176,9 @@ const confirmRevocation = async (
 
 const MAX_TRIES = 3;
 
-const createWithFreeName = async (
-  { createRevocation }: ClusterClient,
+/** Creates a Revocation. @returns its name @throws ToolError, KubernetesError */
+export const createRevocationObject = async (
+  { createRevocation }: Pick<ClusterClient, 'createRevocation'>,
   spec: RevocationSpec,
   newId: () => string,
 ): Promise<string> => {

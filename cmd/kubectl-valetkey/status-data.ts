@@ -53,6 +53,7 @@ export type StatusData = {
     readonly policies: ReadResult<readonly CustomResource[]>;
     readonly keys: ReadResult<readonly PublishedKey[]>;
     readonly revocations: ReadResult<readonly CustomResource[]>;
+    readonly upstreams: ReadResult<readonly CustomResource[]>;
     /** Unparsed audit heads of the ConfigMap, by replica. */
     readonly heads: ReadResult<Readonly<Record<string, string>>>;
     readonly events: ReadResult<readonly AuthorityEvent[]>;
@@ -89,22 +90,24 @@ export const readStatusData = async (
   if (trust === 'cluster') {
     return { ...base, vending: await listVending(undefined), exceptions: [] };
   }
-  const [program, policies, keys, revocations, heads, events, trustBundle] = await Promise.all([
-    toReadResult(cluster.readAuthority()),
-    toReadResult(cluster.listPolicies()),
-    toReadResult(readJwks(cluster).then(parsePublishedKeys)),
-    toReadResult(cluster.listRevocations()),
-    toReadResult(readHeads(cluster)),
-    toReadResult(readEvents(cluster)),
-    toReadResult(readTrustBundle(cluster)),
-  ]);
+  const [program, policies, keys, revocations, upstreams, heads, events, trustBundle] =
+    await Promise.all([
+      toReadResult(cluster.readAuthority()),
+      toReadResult(cluster.listPolicies()),
+      toReadResult(readJwks(cluster).then(parsePublishedKeys)),
+      toReadResult(cluster.listRevocations()),
+      toReadResult(cluster.listUpstreams()),
+      toReadResult(readHeads(cluster)),
+      toReadResult(readEvents(cluster)),
+      toReadResult(readTrustBundle(cluster)),
+    ]);
   const compiled =
     'value' in policies ? compilePolicies(policies.value.map(toPolicyText)) : undefined;
   return {
     ...base,
     vending: await listVending(compiled),
     exceptions: compiled === undefined ? [] : listExceptions(compiled, deps.now),
-    authority: { program, policies, keys, revocations, heads, events, trustBundle },
+    authority: { program, policies, keys, revocations, upstreams, heads, events, trustBundle },
   };
 };
 

@@ -59,6 +59,7 @@ const renderAuthorityTables = (state: InstallationStatus, now: number): readonly
   ...renderKeyTable(state, now),
   '',
   ...renderRevocationTable(state, now),
+  ...renderUpstreamTable(state),
   '',
   ...renderHeadTable(state, now),
   '',
@@ -98,6 +99,23 @@ const renderRevocationTable = (
   ),
   ...(completions === 0 ? [] : [`and ${completions} runs that the authority reported as ended`]),
 ];
+
+/** Empty if there are none. */
+const renderUpstreamTable = ({ upstreams }: InstallationStatus): readonly string[] =>
+  upstreams.length === 0
+    ? []
+    : [
+        '',
+        ...renderTable(
+          ['UPSTREAM', 'TARGET', 'SECRET FROM', 'READY', 'SECRET FOUND', 'REACHABLE', 'REASON'],
+          upstreams.map(({ name, target, source, isReady, secretFound, reachable, reason }) => [
+            ...[name, target, source, isReady ? 'yes' : 'no'],
+            ...[formatCondition(secretFound), formatCondition(reachable), reason],
+          ]),
+        ),
+      ];
+
+const formatCondition = (status: string): string => ({ True: 'yes', False: 'no' })[status] ?? '-';
 
 const renderHeadTable = ({ heads }: InstallationStatus, now: number): readonly string[] =>
   renderTable(

@@ -43,7 +43,49 @@ const expired = await createCertificateAuthority({
   lifetimeMs: DAY_MS,
 });
 
+const buildUpstreamResource = (name: string, secret: object, conditions: readonly object[]) => ({
+  metadata: { name, uid: name, resourceVersion: '1', generation: 1 },
+  spec: {
+    url: 'https://api.example',
+    present: { header: { name: 'authorization', template: 'Bearer {secret}' } },
+    secret,
+  },
+  status: {
+    conditions: conditions.map((each) => ({ ...each, observedGeneration: 1, message: 'why' })),
+  },
+});
+
 describe('status', () => {
+  it('shows which Upstreams are ready, and reports those whose secret no run gets', async () => {
+    const kubernetes = { kubernetes: { name: 'model-key', key: 'token' } };
+    const vault = { vault: { address: 'https://vault.example', mount: 'jwt', role: 'agents' } };
+    const ready = { type: 'Ready', status: 'True', reason: 'Valid' };
+    const found = { type: 'SecretFound', status: 'True', reason: 'Found' };
+    const unreachable = { status: 'False', reason: 'Unreachable' };
+    const listUpstreams = () =>
+      Promise.resolve([
+        buildUpstreamResource('notes', vault, [
+          { type: 'SecretFound', status: 'True', reason: 'IssuedPerRun' },
+          { type: 'Reachable', ...unreachable },
+          { type: 'Ready', ...unreachable },
+        ]),
+        buildUpstreamResource('model-api', kubernetes, [found, ready]),
+        buildUpstreamResource('new', kubernetes, []),
+      ]);
+    const { out, code } = await runCli(['status'], { cluster: { listUpstreams } });
+    expect(out).toContain(`
+UPSTREAM   TARGET               SECRET FROM  READY  SECRET FOUND  REACHABLE  REASON
+model-api  https://api.example  kubernetes   yes    yes           -          Valid
+new        https://api.example  kubernetes   no     -             -          NotEvaluated
+notes      https://api.example  vault        no     yes           no         Unreachable
+`);
+    expect(out).toContain(`Problems:
+  Upstream new: no authority has evaluated this version
+  Upstream notes: why
+`);
+    expect(code).toBe(1);
+  });
+
   it('prints the state of a healthy installation and exits with 0', async () => {
     const { code, out, error } = await runCli(['status']);
     expect(out).toBe(`trust: authority

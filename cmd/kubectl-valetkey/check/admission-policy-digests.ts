@@ -5,6 +5,8 @@
 // prettier-ignore
 export const POLICY_DIGESTS: Readonly<Record<'authority' | 'cluster', Readonly<Record<string, string>>>> = {
   authority: {
+    'valetkey-approval-requests': 'a815e8d5e456db1d57531d9d8f174d9c9a25b93f4d59c5ed63ca5ed5856633ef',
+    'valetkey-approvals': 'c048e5a11e046cfbb81260112442926b8198ba66ef71f7f5c50e062a685c051c',
     'valetkey-bindings': 'b9a44c96d6cffdcb4d652fb42ddfae8b2776b7d5d1d290258dc25dc430da16eb',
     'valetkey-exec': '4b9792a437505985599c51daaed712c0d110e8c681fdb7e63a674bad45b471ec',
     'valetkey-parameters': '03b87b88d3dbbb6b5a95fedad9a76d31b492bb9a0c36462c8fd2c23632b26a5c',

@@ -137,8 +137,8 @@ pod-security        pass    namespaces with tasks: 1
 mutators            pass    no other mutator of pods
 programs            pass    Deployment valetkey-webhook 2/2, StatefulSet valetkey-authority 2/2
 webhooks            pass    objects: 2
-admission-policies  pass    objects: 16
-custom-resources    pass    objects: 3
+admission-policies  pass    objects: 20
+custom-resources    pass    objects: 6
 task-policies       pass    valid: 1
 issuer              pass    keys: 2, at ${ISSUER}
 admission           pass    a pod with a task in namespace research gets its sidecar
