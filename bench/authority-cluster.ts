@@ -36,10 +36,7 @@ export async function startBenchApiServer(): Promise<EmbeddedApiServer> {
   for (const path of listStoredObjectPaths(INSTALLED.namespace)) {
     create(path, path.endsWith(templates) ? { data: capturedPod.templates } : {});
   }
-  create(`/api/v1/namespaces/${NAMESPACE}`, {
-    metadata: { labels: { 'valetkey.dev/tasks': 'allowed', team: 'research' } },
-  });
-  create(`/api/v1/namespaces/${NAMESPACE}/serviceaccounts/${ACCOUNT}`, {});
+  createNamespace(cluster, NAMESPACE);
   const policies = `/apis/${API_GROUP}/${API_VERSION}/${TASK_POLICIES}`;
   create(`${policies}/starter`, { spec: { cedar: STARTER_POLICY } });
   for (let team = 1; team <= TEAMS; team += 1) {
@@ -57,16 +54,28 @@ when {
   context.action == "s3:GetObject" && context.resource like "arn:aws:s3:::team-${team}/*"
 };`;
 
+/** Makes a namespace that may run tasks, and the service account of its pods. */
+export function createNamespace({ objects }: EmbeddedApiServer, namespace: string): void {
+  objects.create(`/api/v1/namespaces/${namespace}`, {
+    metadata: { labels: { 'valetkey.dev/tasks': 'allowed', team: 'research' } },
+  });
+  objects.create(`/api/v1/namespaces/${namespace}/serviceaccounts/${ACCOUNT}`, {});
+}
+
 /** Makes a pod and answers its projected token, as a kubelet would ask for it. */
-export async function createPod(cluster: EmbeddedApiServer, name: string): Promise<string> {
+export async function createPod(
+  cluster: EmbeddedApiServer,
+  name: string,
+  namespace = NAMESPACE,
+): Promise<string> {
   const { labels, annotations } = capturedPod.pod.metadata ?? {};
-  cluster.objects.create(`/api/v1/namespaces/${NAMESPACE}/pods/${name}`, {
+  cluster.objects.create(`/api/v1/namespaces/${namespace}/pods/${name}`, {
     ...capturedPod.pod,
     metadata: { name, labels, annotations },
     spec: { ...capturedPod.pod.spec, nodeName: 'node-1' },
     status: { phase: 'Running', podIP: '127.0.0.1', podIPs: [{ ip: '127.0.0.1' }] },
   });
-  const path = `/api/v1/namespaces/${NAMESPACE}/serviceaccounts/${ACCOUNT}/token`;
+  const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${ACCOUNT}/token`;
   const spec = {
     audiences: ['authority.valetkey.dev'],
     expirationSeconds: 600,

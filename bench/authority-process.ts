@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   JWT_TYPE,
@@ -20,7 +20,7 @@ import { getCommand, getCompileCacheFolder } from './bench.ts';
 import type { Bench } from './bench.ts';
 import { findFreePorts } from '../test/kit/free-ports.ts';
 import { startProgram, waitUntilAnswered } from './measured-processes.ts';
-import type { MeasuredProgram } from './measured-processes.ts';
+import type { KillableProgram, MeasuredProgram } from './measured-processes.ts';
 import type { SidecarTrust } from './sidecar-process.ts';
 import type { FakeSts } from './fake-sts.ts';
 
@@ -32,16 +32,38 @@ export type AuthorityProcess = MeasuredProgram & {
   readonly target: string;
   /** The trust bundle that sidecars are configured with, PEM. */
   readonly roots: () => string;
+  /** Bytes of its audit files. */
+  readonly readAuditBytes: () => number;
+  /** Kills the process, so that all its connections end at once, and starts it again. */
+  readonly restart: () => Promise<void>;
 };
 
-/** Rate limits are off: the benchmark measures the maximum rate. */
+export type AuthorityOptions = {
+  /**
+   * `lifted`: no rate limits, to measure the maximum rate. `product`: the defaults, except those of one
+   * address, because all clients of a benchmark share the address of this machine.
+   */
+  readonly limits?: 'lifted' | 'product';
+};
+
 const UNLIMITED = '9999999';
+const ADDRESS_LIMITS = [TUNING.peerRate, TUNING.connectionsPerPeer];
+const OTHER_LIMITS = [
+  TUNING.podRate,
+  TUNING.serviceAccountRate,
+  TUNING.namespaceRate,
+  TUNING.namespaceAuditMebibytes,
+];
 
 /** Its keys, certificates and policies come first; a busy machine takes its time. */
 const READY_TIMEOUT_MS = 120_000;
 
 /** Starts the authority as it is built, with records in a file, and waits until it is ready. */
-export async function startAuthority(bench: Bench, sts: FakeSts): Promise<AuthorityProcess> {
+export async function startAuthority(
+  bench: Bench,
+  sts: FakeSts,
+  { limits = 'lifted' }: AuthorityOptions = {},
+): Promise<AuthorityProcess> {
   const folder = mkdtempSync(join(bench.folder, 'authority-'));
   const [port = 0, telemetryPort = 0] = await findFreePorts(2);
   const endpoint = `https://localhost:${port}`;
@@ -55,42 +77,47 @@ export async function startAuthority(bench: Bench, sts: FakeSts): Promise<Author
     { mode: 0o600 },
   );
   const [command, args] = getCommand(bench, 'authority');
-  const program = startProgram({
-    command,
-    args,
-    core: 'server',
-    env: {
-      ...AUTHORITY_RUNTIME_ENV,
-      NODE_COMPILE_CACHE: getCompileCacheFolder(bench.folder),
-      [ENV.platformFile]: files.platform,
-      [ENV.namespace]: namespace,
-      [ENV.podName]: `${name}-0`,
-      [ENV.auditFolder]: join(folder, 'audit'),
-      [ENV.listen]: `127.0.0.1:${port}`,
-      [ENV.telemetry]: `127.0.0.1:${telemetryPort}`,
-      [TUNING.kubeconfig]: files.kubeconfig,
-      [TUNING.connectionsPerPeer]: '4096',
-      ...Object.fromEntries(
-        [
-          TUNING.peerRate,
-          TUNING.podRate,
-          TUNING.serviceAccountRate,
-          TUNING.namespaceRate,
-          TUNING.namespaceAuditMebibytes,
-        ].map((rate) => [rate, UNLIMITED]),
-      ),
-    },
-  });
-  await waitUntilAnswered(
-    { port: telemetryPort, path: '/readyz' },
-    { timeoutMs: READY_TIMEOUT_MS, everyMs: 20 },
-  );
+  const audit = join(folder, 'audit');
+  const lifted = [...ADDRESS_LIMITS, ...(limits === 'lifted' ? OTHER_LIMITS : [])];
+  const launch = async (): Promise<KillableProgram> => {
+    const started = startProgram({
+      command,
+      args,
+      core: 'server',
+      env: {
+        ...AUTHORITY_RUNTIME_ENV,
+        NODE_COMPILE_CACHE: getCompileCacheFolder(bench.folder),
+        [ENV.platformFile]: files.platform,
+        [ENV.namespace]: namespace,
+        [ENV.podName]: `${name}-0`,
+        [ENV.auditFolder]: audit,
+        [ENV.listen]: `127.0.0.1:${port}`,
+        [ENV.telemetry]: `127.0.0.1:${telemetryPort}`,
+        [TUNING.kubeconfig]: files.kubeconfig,
+        ...Object.fromEntries(lifted.map((limit) => [limit, UNLIMITED])),
+      },
+    });
+    await waitUntilAnswered(
+      { port: telemetryPort, path: '/readyz' },
+      { timeoutMs: READY_TIMEOUT_MS, everyMs: 20 },
+    );
+    return started;
+  };
+  let program = await launch();
   return {
-    ...program,
+    get pid() {
+      return program.pid;
+    },
     cluster,
     endpoint,
     target: `tls:127.0.0.1:${port}`,
     roots: () => readTrustBundle(cluster),
+    readAuditBytes: () =>
+      readdirSync(audit).reduce((sum, file) => sum + statSync(join(audit, file)).size, 0),
+    restart: async () => {
+      await program.kill();
+      program = await launch();
+    },
     stop: async () => {
       await program.stop();
       await cluster.close();
@@ -138,14 +165,18 @@ authority:
   trustDomain: bench.example
 `;
 
-/** A token exchange as a sidecar sends it, as it goes over the wire. */
-export function buildExchangeRequest(token: string): string {
-  const body = new URLSearchParams({
+/** The form of a token exchange, as a sidecar sends it. */
+export const buildExchangeForm = (token: string): URLSearchParams =>
+  new URLSearchParams({
     grant_type: TOKEN_EXCHANGE_GRANT,
     subject_token: token,
     subject_token_type: JWT_TYPE,
     authorization_details: JSON.stringify([{ type: TASK_DETAILS_TYPE, ...TASK, params: {} }]),
-  }).toString();
+  });
+
+/** A token exchange as a sidecar sends it, as it goes over the wire. */
+export function buildExchangeRequest(token: string): string {
+  const body = buildExchangeForm(token).toString();
   return [
     `POST ${TOKEN_PATH} HTTP/1.1`,
     'Host: localhost',

@@ -8,8 +8,9 @@ import type { Row } from './rows.ts';
 import { startSidecar, createClusterTrust } from './sidecar-process.ts';
 import { startFakeSts } from './fake-sts.ts';
 
-const CREDENTIALS_PATH = '/v1/credentials';
-const CREDENTIALS_REQUEST = `GET ${CREDENTIALS_PATH} HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n\r\n`;
+export const CREDENTIALS_PATH = '/v1/credentials';
+/** One request for held credentials over HTTP/1.1. */
+export const CREDENTIALS_REQUEST = `GET ${CREDENTIALS_PATH} HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n\r\n`;
 /** An agent's SDKs hold a few connections. */
 const CONNECTIONS = 16;
 

@@ -30,7 +30,7 @@ const { signal } = new AbortController();
 const readStream = (stream: number): Promise<void> =>
   new Promise((resolve, reject) => {
     connect(
-      tokens[stream] ?? '',
+      { token: tokens[stream] ?? '', followed: [] },
       (line) => {
         if (line.type !== 'revocations') return;
         const at = performance.timeOrigin + performance.now();

@@ -100,7 +100,8 @@ async function startCopies(start: () => Promise<StartedCopy | undefined>): Promi
 const computeMemoryPerCopy = (copies: readonly StartedCopy[]): number[] =>
   copies.slice(1).flatMap(({ pid }) => readPrivateMegabytes(pid) ?? []);
 
-function buildMemoryRow(
+/** A row of private memory, in megabytes, with the most that it may be. */
+export function buildMemoryRow(
   name: string,
   [values, baselines]: readonly [number[], number[]?],
   most: number,

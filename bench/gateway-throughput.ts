@@ -26,6 +26,17 @@ const KIB = 1024;
 const MIB = 1024 * KIB;
 const SETTLE_MS = 1000;
 
+/** aws-sigv4-proxy on such a machine (docs/performance.md): calls per second, µs per call, MB. */
+const PEER = {
+  gets: 6968,
+  httpsGets: 1774,
+  puts1: 248,
+  put1Cpu: 3800,
+  puts8: 374,
+  put8Cpu: 2700,
+  peakMegabytes: 563,
+} as const;
+
 type Keys = { AccessKeyId: string; SecretAccessKey: string; Token: string };
 type Gateways = { ours: GatewayProcess; bare: Server | undefined; stop: () => Promise<void> };
 type GatewayProcess = Server & { keys: Keys; sidecar: SidecarProcess };
@@ -72,6 +83,7 @@ async function measureOver(bench: Bench, place: Place): Promise<Row[]> {
         name: `GET 1 KiB × 16${over}`,
         request: small,
         connections: 16,
+        leastPerSecond: place.scheme === 'https' ? 2 * PEER.httpsGets : PEER.gets,
       })),
     ];
     if (place.scheme === 'https') return rows;
@@ -90,11 +102,15 @@ async function measureOver(bench: Bench, place: Place): Promise<Row[]> {
         name: 'PUT 1 MiB × 1',
         request: put,
         connections: 1,
+        leastPerSecond: 2 * PEER.puts1,
+        mostCpu: 0.45 * PEER.put1Cpu,
       })),
       ...(await measureLoad(bench, gateways, {
         name: 'PUT 1 MiB × 8',
         request: put,
         connections: 8,
+        leastPerSecond: 1.5 * PEER.puts8,
+        mostCpu: 0.45 * PEER.put8Cpu,
       })),
       ...(await measureLoad(bench, gateways, {
         name: 'PUT 16 MiB × 8',
@@ -107,6 +123,7 @@ async function measureOver(bench: Bench, place: Place): Promise<Row[]> {
         unit: 'MB',
         values: [readPeakMegabytes(gateways.ours.sidecar.pid) ?? NaN],
         baselines: gateways.bare ? [readPeakMegabytes(gateways.bare.pid) ?? NaN] : [],
+        goal: { of: 'value', must: 'be at most', number: Math.round(0.2 * PEER.peakMegabytes) },
       }),
     ];
   } finally {
@@ -152,11 +169,15 @@ async function warm(bench: Bench, { ours, bare }: Gateways): Promise<void> {
 }
 
 type LoadOptions = { request: Request; connections: number };
+type RowOptions = LoadOptions & { name: string; leastPerSecond?: number; mostCpu?: number };
+
+const toGoal = (must: Goal['must'], number: number | undefined): Goal | undefined =>
+  number === undefined ? undefined : { of: 'value', must, number: Math.round(number) };
 
 async function measureLoad(
   bench: Bench,
   { ours, bare }: Gateways,
-  { name, ...load }: LoadOptions & { name: string },
+  { name, leastPerSecond, mostCpu, ...load }: RowOptions,
 ): Promise<Row[]> {
   const run = (server: Server) => () => runLoad(bench, { server, keys: ours.keys }, load);
   const measured = await alternate(bench.repeats, run(ours), bare && run(bare));
@@ -170,8 +191,13 @@ async function measureLoad(
     });
   const perSecond = ({ requests, seconds }: LoadReport): number => requests / seconds;
   return [
-    row('', 'requests per second', perSecond),
-    row(', CPU', 'µs per request', ({ perCoreSecond }) => 1e6 / perCoreSecond),
+    row('', 'requests per second', perSecond, toGoal('be at least', leastPerSecond)),
+    row(
+      ', CPU',
+      'µs per request',
+      ({ perCoreSecond }) => 1e6 / perCoreSecond,
+      toGoal('be at most', mostCpu),
+    ),
     row(', p50', 'ms', ({ p50Ms }) => p50Ms),
   ];
 }

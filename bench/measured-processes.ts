@@ -34,8 +34,11 @@ export function pinToCore(
   return ['/usr/bin/taskset', ['--cpu-list', cores[core], command, ...args]];
 }
 
+/** A program under measurement that can also be killed, as a node that is lost kills it. */
+export type KillableProgram = MeasuredProgram & { kill: () => Promise<void> };
+
 /** Starts a program; if it ends before it is stopped, `stop` and the waiting functions say why. */
-export function startProgram({ command, args, env, core }: ProgramPlan): MeasuredProgram {
+export function startProgram({ command, args, env, core }: ProgramPlan): KillableProgram {
   const child = spawn(...pinToCore(command, args, core), {
     env,
     stdio: ['ignore', 'ignore', 'pipe'],
@@ -53,7 +56,12 @@ export function startProgram({ command, args, env, core }: ProgramPlan): Measure
     await ended;
     clearTimeout(timer);
   };
-  return { pid: child.pid, stop };
+  const kill = async (): Promise<void> => {
+    const ended = once(child, 'exit');
+    child.kill('SIGKILL');
+    await ended;
+  };
+  return { pid: child.pid, stop, kill };
 }
 
 /** Asks each millisecond until the answer is 200; the answer's body. */

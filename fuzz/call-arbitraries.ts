@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { parseRequestTarget, type RequestTarget } from '../lib/schema/request-target.ts';
 import { signRequest } from '../lib/signing/sign.ts';
 import { createTextSigner, type AwsKeys } from '../lib/signing/signing-keys.ts';
+import { encodeConnection } from './http2-connection.ts';
 import { HOST, LOCAL_KEYS, NOW_MS, REGION } from './gateway-harness.ts';
 
 /** A request that an attacker writes and signs; everything in it may be false. */
@@ -390,6 +391,28 @@ const message = fc
     change === undefined ? bytes : Buffer.from(change(bytes.toString('latin1')), 'latin1'),
   );
 
+const breakBytes = {
+  flips: fc.oneof(
+    { weight: 6, arbitrary: fc.constant([]) },
+    {
+      weight: 1,
+      arbitrary: fc.array(fc.tuple(fc.nat(), fc.nat({ max: 255 })), { maxLength: 3 }),
+    },
+  ),
+  cut: fc.option(fc.nat(), { freq: 3 }),
+};
+
+type Breaks = {
+  readonly flips: readonly (readonly [number, number])[];
+  readonly cut: number | null;
+};
+
+const breakIntoPieces = (bytes: Buffer, { flips, cut }: Breaks): readonly Buffer[] => {
+  for (const [at, value] of flips) if (bytes.length > 0) bytes[at % bytes.length] = value;
+  const at = cut === null ? bytes.length : cut % (bytes.length + 1);
+  return [bytes.subarray(0, at), bytes.subarray(at)].filter(({ length }) => length > 0);
+};
+
 /** The bytes of one connection: requests one after the other, some broken, in pieces. */
 export const anyConnection: fc.Arbitrary<readonly Buffer[]> = fc
   .record({
@@ -403,18 +426,11 @@ export const anyConnection: fc.Arbitrary<readonly Buffer[]> = fc
       ),
       { minLength: 1, maxLength: 3 },
     ),
-    flips: fc.oneof(
-      { weight: 6, arbitrary: fc.constant([]) },
-      {
-        weight: 1,
-        arbitrary: fc.array(fc.tuple(fc.nat(), fc.nat({ max: 255 })), { maxLength: 3 }),
-      },
-    ),
-    cut: fc.option(fc.nat(), { freq: 3 }),
+    ...breakBytes,
   })
-  .map(({ messages, flips, cut }) => {
-    const bytes = Buffer.concat(messages);
-    for (const [at, value] of flips) if (bytes.length > 0) bytes[at % bytes.length] = value;
-    const at = cut === null ? bytes.length : cut % (bytes.length + 1);
-    return [bytes.subarray(0, at), bytes.subarray(at)].filter(({ length }) => length > 0);
-  });
+  .map(({ messages, ...breaks }) => breakIntoPieces(Buffer.concat(messages), breaks));
+
+/** The same requests as one connection of HTTP/2, on which they are open at once. */
+export const anyHttp2Connection: fc.Arbitrary<readonly Buffer[]> = fc
+  .record({ messages: fc.array(message, { minLength: 1, maxLength: 3 }), ...breakBytes })
+  .map(({ messages, ...breaks }) => breakIntoPieces(encodeConnection(messages), breaks));

@@ -125,6 +125,7 @@ export const startGatewayHarness = async (): Promise<GatewayHarness> => {
         keys: CLOUD_KEYS,
         signText,
         signal: new AbortController().signal,
+        endWithRun: () => undefined,
         release: () => undefined,
         expire: () => undefined,
       }),
@@ -137,7 +138,7 @@ export const startGatewayHarness = async (): Promise<GatewayHarness> => {
         url: cloud.origin,
       })),
     }),
-    send: upstream.send,
+    forward: upstream.forward,
     signText,
     buffers: createBodyBuffers(
       { maxBodyBytes: MAX_BODY_BYTES, bufferBytes: 4 * MAX_BODY_BYTES },
@@ -151,7 +152,7 @@ export const startGatewayHarness = async (): Promise<GatewayHarness> => {
     begun: () => undefined,
     report: (outcome) => outcomes.push(outcome),
   });
-  const server = createGatewayServer((incoming, outgoing) => {
+  const { server, close: closeServer } = createGatewayServer((incoming, outgoing) => {
     open.add(incoming);
     void handle(incoming, outgoing, 'agent').finally(() => open.delete(incoming));
   });
@@ -183,8 +184,7 @@ export const startGatewayHarness = async (): Promise<GatewayHarness> => {
   return {
     exchange,
     close: async () => {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
+      await closeServer();
       await upstream.close();
       await cloud.close();
     },

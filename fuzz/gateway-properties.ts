@@ -6,7 +6,7 @@ import { parseRequestTarget } from '../lib/schema/request-target.ts';
 import { parseAuthorization } from '../lib/signing/authorization.ts';
 import { createTextSigner } from '../lib/signing/signing-keys.ts';
 import { verifyRequest } from '../lib/signing/verify.ts';
-import { anyConnection } from './call-arbitraries.ts';
+import { anyConnection, anyHttp2Connection } from './call-arbitraries.ts';
 import {
   CLOUD_KEYS,
   NOW_MS,
@@ -178,7 +178,17 @@ const checkResponses = ({ received, outcomes }: Trace): void => {
   assert.ok(count <= outcomes.length + 1);
 };
 
+/** Of HTTP/2 the frames are not read: requests do not follow one another. */
+const checkSecrets = ({ received }: Trace): void => {
+  for (const secret of Object.values(CLOUD_KEYS)) assert.ok(!received.includes(secret));
+};
+
 let started: Promise<GatewayHarness> | undefined;
+
+const close = async (): Promise<void> => {
+  await (await started)?.close();
+  started = undefined;
+};
 
 const passesOnlyWhatWasDecided: Property = {
   ...createProperty(
@@ -194,10 +204,27 @@ const passesOnlyWhatWasDecided: Property = {
       },
     },
   ),
-  close: async () => {
-    await (await started)?.close();
-    started = undefined;
-  },
+  close,
 };
 
-export const gatewayProperties: readonly Property[] = [passesOnlyWhatWasDecided];
+const passesOnlyWhatWasDecidedOverHttp2: Property = {
+  ...createProperty(
+    'any frames of HTTP/2 to the gateway: a refusal, or one well-formed request to the cloud, which was decided on',
+    {
+      runs: 1_000,
+      inputs: anyHttp2Connection,
+      holds: async (pieces) => {
+        started ??= startGatewayHarness();
+        const trace = await (await started).exchange(pieces);
+        checkRequests(trace);
+        checkSecrets(trace);
+      },
+    },
+  ),
+  close,
+};
+
+export const gatewayProperties: readonly Property[] = [
+  passesOnlyWhatWasDecided,
+  passesOnlyWhatWasDecidedOverHttp2,
+];

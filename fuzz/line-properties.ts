@@ -142,7 +142,11 @@ const readsAnyStreamLine = createProperty(
       };
       const { signal } = new AbortController();
       try {
-        await createEventStream(connection as Connection)('a.b.c', onLine, signal);
+        await createEventStream(connection as Connection)(
+          { token: 'a.b.c', followed: [] },
+          onLine,
+          signal,
+        );
       } catch (error) {
         assert.ok(error instanceof ExchangeError, String(error));
         assert.equal(error.code, 'stream_malformed');
