@@ -17,6 +17,7 @@ import {
   TOKEN_VOLUME,
   VOLUME_PREFIX,
 } from '../../lib/contract/names.ts';
+import { REQUEST_LABEL } from '../../lib/contract/approvals.ts';
 import { buildPolicyParameters } from '../../lib/config/policy-parameters.ts';
 import { CONSUMER_MOUNT_PATH } from '../../lib/contract/paths.ts';
 import type { Platform } from '../../lib/contract/platform.ts';
@@ -91,6 +92,8 @@ const CONSTANTS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
 
 /** Additional policies under `trust: authority`. */
 const AUTHORITY_CONSTANTS: typeof CONSTANTS = {
+  'valetkey-approval-requests': {},
+  'valetkey-approvals': { requestLabel: REQUEST_LABEL },
   'valetkey-revocations': {},
   'valetkey-tokens': {},
 };

@@ -39,10 +39,13 @@ const tokenRequests = (outcome: string): string =>
   authority('request_duration_seconds_count', { route: 'token', outcome });
 const refusals = (reason: string): string =>
   authority('requests_total', { route: 'token', reason });
+const signals = (outcome: string): string =>
+  authority('signals_total', { transmitter: 'https://events.example', outcome });
 const exchanges = (outcome: string): string =>
   sidecar('exchanges_total', { task: 'reports', outcome });
 const denyListUpdates = (le: string): string =>
   authority('deny_list_update_duration_seconds_bucket', { le });
+const databaseRoles = authority('database_roles', { upstream: 'reports', state: 'overdue' });
 const connected = (pod: string): string => sidecar('authority_connected', { pod });
 const capacity = (name: string, max: number, used: number): readonly Series[] => [
   [render(`${name}_capacity_used`, { ...POD, resource: 'connections' }), `${used}x10`],
@@ -248,6 +251,128 @@ const AUTHORITY_CASES: readonly AlertCase[] = [
     ],
   },
   {
+    alert: 'ValetkeyUpstreamNotReady',
+    severity: 'warning',
+    at: '20m',
+    fires: [[authority('upstreams', { state: 'not_ready' }), '1x30']],
+    quiet: [
+      [[authority('upstreams', { state: 'not_ready' }), '0x30']],
+      [[authority('upstreams', { state: 'ready' }), '3x30']],
+    ],
+  },
+  {
+    alert: 'ValetkeyApprovalsUnavailable',
+    severity: 'warning',
+    at: '8m',
+    fires: [[refusals('approvals_unavailable'), '0x4 1x10']],
+    quiet: [
+      [[refusals('approvals_unavailable'), '1x20']],
+      [[refusals('approval_pending'), '0+1x20']],
+    ],
+  },
+  {
+    alert: 'ValetkeyApprovalsExpiring',
+    severity: 'warning',
+    at: '10m',
+    fires: [[authority('approvals', { state: 'expired' }), '3x20']],
+    quiet: [
+      [[authority('approvals', { state: 'expired' }), '2x20']],
+      [[authority('approvals', { state: 'pending' }), '9x20']],
+    ],
+  },
+  {
+    alert: 'ValetkeyEmergencyUsed',
+    severity: 'warning',
+    at: '10m',
+    fires: [[authority('emergencies_total', { outcome: 'used' }), '0x5 1x10']],
+    quiet: [
+      [[authority('emergencies_total', { outcome: 'used' }), '1x20']],
+      [[authority('emergencies_total', { outcome: 'reviewed' }), '0+1x20']],
+    ],
+  },
+  {
+    alert: 'ValetkeyEmergencyUnreviewed',
+    severity: 'warning',
+    at: '1445m',
+    fires: [[authority('emergencies_unreviewed'), '1x1450']],
+    quiet: [
+      [[authority('emergencies_unreviewed'), '0x10 1x1440']],
+      [[authority('emergencies_unreviewed'), '1x1400 0x50']],
+    ],
+  },
+  {
+    alert: 'ValetkeyCanaryTouched',
+    severity: 'critical',
+    at: '10m',
+    fires: [[authority('canaries_touched_total', { kind: 'task' }), '0x5 1x10']],
+    quiet: [[[authority('canaries_touched_total', { kind: 'resource' }), '1x20']]],
+  },
+  {
+    alert: 'ValetkeySignalReceived',
+    severity: 'warning',
+    at: '10m',
+    fires: [[signals('revoked'), '0x5 1x10']],
+    labels: { transmitter: 'https://events.example' },
+    quiet: [[[signals('revoked'), '1x20']], [[signals('refused'), '0+1x20']]],
+  },
+  {
+    alert: 'ValetkeyApprovalNoticesFailing',
+    severity: 'warning',
+    at: '10m',
+    fires: [[authority('approval_notices_total', { outcome: 'failed' }), '0x5 1x10']],
+    labels: { ...POD, outcome: 'failed' },
+    quiet: [
+      [[authority('approval_notices_total', { outcome: 'failed' }), '2x20']],
+      [[authority('approval_notices_total', { outcome: 'delivered' }), '0+1x20']],
+    ],
+  },
+  {
+    alert: 'ValetkeySecretRevocationFailing',
+    severity: 'warning',
+    at: '10m',
+    fires: [[authority('secrets_revoked_total', { outcome: 'failed' }), '0x5 1x10']],
+    labels: { ...POD, outcome: 'failed' },
+    quiet: [
+      [[authority('secrets_revoked_total', { outcome: 'revoked' }), '0+1x20']],
+      [[authority('secrets_revoked_total', { outcome: 'failed' }), '2x20']],
+    ],
+  },
+  {
+    alert: 'ValetkeySecretTooOld',
+    severity: 'warning',
+    at: '40m',
+    fires: [
+      [authority('secret_changed_timestamp_seconds', { upstream: 'model-api' }), '0x60'],
+      [authority('secret_max_age_seconds', { upstream: 'model-api' }), '600x60'],
+    ],
+    labels: { upstream: 'model-api' },
+    quiet: [
+      [
+        [authority('secret_changed_timestamp_seconds', { upstream: 'model-api' }), '0x60'],
+        [authority('secret_max_age_seconds', { upstream: 'model-api' }), '6000x60'],
+      ],
+      // Without a largest age.
+      [[authority('secret_changed_timestamp_seconds', { upstream: 'model-api' }), '0x60']],
+    ],
+  },
+  {
+    alert: 'ValetkeySecretEchoed',
+    severity: 'critical',
+    at: '10m',
+    fires: [
+      [sidecar('calls_total', { task: 'chat', outcome: 'cut', code: 'secret_echoed' }), '0x5 1x10'],
+    ],
+    labels: { ...AGENT, task: 'chat' },
+    quiet: [
+      [
+        [
+          sidecar('calls_total', { task: 'chat', outcome: 'refused', code: 'path_outside' }),
+          '0+1x20',
+        ],
+      ],
+    ],
+  },
+  {
     alert: 'ValetkeyWatchStale',
     severity: 'critical',
     at: '5m',
@@ -317,6 +442,14 @@ const AUTHORITY_CASES: readonly AlertCase[] = [
     at: '1500m',
     fires: [[authority('trust_bundles_missing_next_ca'), '2x1600']],
     quiet: [[[authority('trust_bundles_missing_next_ca'), '2x600 0x1000']]],
+  },
+  {
+    alert: 'ValetkeyDatabaseRolesOverdue',
+    severity: 'warning',
+    at: '20m',
+    fires: [[databaseRoles, '2x30']],
+    labels: { upstream: 'reports' },
+    quiet: [[[databaseRoles, '2x10 0x20']], [[databaseRoles, '0x30']]],
   },
   {
     alert: 'ValetkeyAuthorityCapacityLow',

@@ -29,10 +29,13 @@ const renderFreshMetrics = async (): Promise<readonly string[]> => {
     createAuthorityMetrics({
       ...unsynced,
       readAuditVolume: () => Promise.resolve(undefined),
+      transmitters: ['https://events.example'],
     }).render(),
     createSidecarMetrics({
       tasks: ['reports'],
       readExpirations: () => new Map(),
+      readBudgetShares: () => [],
+      readGates: () => undefined,
       authority: () => undefined,
       gateway: () => undefined,
     }).render(),

@@ -1,4 +1,4 @@
-import type { ChartCase, ChartRejection } from './chart-case.ts';
+import { SECRETS_NAMESPACE, type ChartCase, type ChartRejection } from './chart-case.ts';
 
 const STATEFUL_SET = 'StatefulSet/valetkey-authority';
 const POD = 'spec.template.spec';
@@ -6,6 +6,7 @@ const POLICY = 'NetworkPolicy/valetkey-authority';
 const VALIDATING = 'ValidatingWebhookConfiguration/valetkey';
 
 export const AUTHORITY_OBJECTS = [
+  'ClusterRole/valetkey-approver',
   'ClusterRole/valetkey-authority',
   'ClusterRoleBinding/valetkey-authority',
   'ClusterRoleBinding/valetkey-authority-issuer-discovery',
@@ -22,8 +23,12 @@ export const AUTHORITY_OBJECTS = [
   'ServiceAccount/valetkey-authority',
   STATEFUL_SET,
   'TaskPolicy/valetkey-starter',
+  'ValidatingAdmissionPolicy/valetkey-approval-requests',
+  'ValidatingAdmissionPolicy/valetkey-approvals',
   'ValidatingAdmissionPolicy/valetkey-revocations',
   'ValidatingAdmissionPolicy/valetkey-tokens',
+  'ValidatingAdmissionPolicyBinding/valetkey-approval-requests',
+  'ValidatingAdmissionPolicyBinding/valetkey-approvals',
   'ValidatingAdmissionPolicyBinding/valetkey-revocations',
   'ValidatingAdmissionPolicyBinding/valetkey-tokens',
 ];
@@ -70,12 +75,25 @@ export const AUTHORITY_CASES: readonly ChartCase[] = [
               issuer: 'https://login.example',
               jwksUri: 'https://login.example/keys',
               audience: 'valetkey',
+              kubernetesName: { claim: 'email', prefix: 'oidc:' },
             },
           ],
           maxTokenLifetime: '10m',
         },
+        approvals: { requireSeparation: true },
+        canaries: ['arn:aws:s3:::acme-payroll/*'],
+        signals: {
+          transmitters: [
+            {
+              issuer: 'https://events.example',
+              jwksUri: 'https://events.example:8445/keys',
+              audience: 'valetkey',
+            },
+          ],
+        },
         disconnectTimeout: '2m',
         policyMaxStaleness: '1m',
+        delegableRoles: ['github'],
         denyList: {
           revokerRole: buildRoleKey('revoker'),
           iamEndpoint: 'https://rgw.example',
@@ -97,9 +115,12 @@ export const AUTHORITY_CASES: readonly ChartCase[] = [
       ['Platform', 'authority.algorithm', 'RS256'],
       ['Platform', 'authority.tagParams', ['customer']],
       ['Platform', 'authority.users.issuers[0].issuer', 'https://login.example'],
+      ['Platform', 'authority.users.issuers[0].kubernetesName.prefix', 'oidc:'],
       ['Platform', 'authority.users.maxTokenLifetimeSeconds', 600],
+      ['Platform', 'authority.approvals.requireSeparation', true],
       ['Platform', 'authority.disconnectTimeoutSeconds', 120],
       ['Platform', 'authority.policyMaxStalenessSeconds', 60],
+      ['Platform', 'authority.delegableRoles', ['github']],
       ['Platform', 'authority.denyList.revokerRole', buildRoleKey('revoker')],
       ['Platform', 'authority.denyList.roles', [buildRoleKey('agent-reports')]],
       ['Platform', 'authority.publisher.bucket', 'issuer-documents'],
@@ -115,6 +136,46 @@ export const AUTHORITY_CASES: readonly ChartCase[] = [
       ],
     ],
     notes: ['https://issuer.example/valetkey'],
+  },
+  {
+    name: 'a namespace of secrets of Upstreams, and the way to the servers that issue them',
+    values: {
+      authority: { secrets: { namespace: SECRETS_NAMESPACE } },
+      networkPolicies: {
+        authority: { upstreams: { ports: [443, 8200], cidrs: ['192.0.2.0/24'] } },
+      },
+    },
+    adds: ['Role/valetkey-authority-upstreams', 'RoleBinding/valetkey-authority-upstreams'],
+    fields: [
+      ['Role/valetkey-authority-upstreams', 'metadata.namespace', SECRETS_NAMESPACE],
+      ['Role/valetkey-authority-upstreams', 'rules', [{ ...CORE, resources: ['secrets'] }]],
+      ['RoleBinding/valetkey-authority-upstreams', 'metadata.namespace', SECRETS_NAMESPACE],
+      ['RoleBinding/valetkey-authority-upstreams', 'subjects[0].namespace', 'valetkey'],
+      [POLICY, 'spec.egress[2].ports', buildTcpPorts([443, 8200])],
+      [POLICY, 'spec.egress[2].to', [{ ipBlock: { cidr: '192.0.2.0/24' } }]],
+    ],
+  },
+  {
+    name: 'a webhook of approvals, and the way to it',
+    values: {
+      authority: {
+        secrets: { namespace: SECRETS_NAMESPACE },
+        approvals: {
+          notify: { url: 'https://hooks.example:8443/approvals', secretName: 'approval-webhook' },
+        },
+      },
+      networkPolicies: { authority: { notify: { cidrs: ['192.0.2.7/32'] } } },
+    },
+    adds: ['Role/valetkey-authority-upstreams', 'RoleBinding/valetkey-authority-upstreams'],
+    fields: [
+      [
+        'Platform',
+        'authority.approvals.notify',
+        { url: 'https://hooks.example:8443/approvals', secretName: 'approval-webhook' },
+      ],
+      [POLICY, 'spec.egress[2].ports', buildTcpPorts([8443])],
+      [POLICY, 'spec.egress[2].to', [{ ipBlock: { cidr: '192.0.2.7/32' } }]],
+    ],
   },
   {
     name: 'a service account that is checked at each run, as at admission',
@@ -369,6 +430,37 @@ export const AUTHORITY_REJECTIONS: readonly ChartRejection[] = [
     name: 'a user issuer without a JWKS URI',
     values: { authority: { users: { issuers: [{ issuer: 'https://x', audience: 'a' }] } } },
     names: 'jwksUri',
+  },
+  {
+    name: 'a canary that every agent touches',
+    values: { authority: { canaries: ['arn:aws:s3:::*'] } },
+    names: 'canaries',
+  },
+  {
+    name: 'a transmitter of signals without an audience',
+    values: {
+      authority: {
+        signals: { transmitters: [{ issuer: 'https://x', jwksUri: 'https://x/keys' }] },
+      },
+    },
+    names: 'audience',
+  },
+  {
+    name: 'a webhook of approvals without TLS',
+    values: { authority: { approvals: { notify: { url: 'http://hooks.example' } } } },
+    names: 'url',
+  },
+  {
+    name: 'a webhook of approvals without a key',
+    values: { authority: { approvals: { notify: { url: 'https://hooks.example' } } } },
+    names: 'authority.approvals.notify.secretName: expected the Secret',
+  },
+  {
+    name: 'a webhook of approvals without the namespace of its key',
+    values: {
+      authority: { approvals: { notify: { url: 'https://hooks.example', secretName: 'hook' } } },
+    },
+    names: 'authority.secrets.namespace: expected the namespace of the Secret hook',
   },
   {
     name: 'a deny list without a revoker role',

@@ -6,8 +6,10 @@ import {
   AUTHORITY_REJECTIONS,
 } from './authority-cases.ts';
 import type { ChartCase, ChartRejection } from './chart-case.ts';
+import { DISCOVERY_CASES, DISCOVERY_REJECTIONS } from './discovery-cases.ts';
 import { AGENTS_POLICY } from './invariants.ts';
 import { POD_CASES, POD_REJECTIONS } from './pod-cases.ts';
+import { WORKLOAD_CASES, WORKLOAD_REJECTIONS } from './workload-cases.ts';
 
 const DEPLOYMENT = 'Deployment/valetkey-webhook';
 const POD = 'spec.template.spec';
@@ -224,6 +226,7 @@ const platformCases: readonly ChartCase[] = [
         breakGlassGroup: 'on-call',
         strictEnvironment: true,
         otherClouds: 'allow',
+        foreignKeys: 'refuse',
         protectedAudiences: ['Vault.example'],
       },
     },
@@ -246,6 +249,7 @@ const platformCases: readonly ChartCase[] = [
           breakGlassGroup: 'on-call',
           strictEnvironment: true,
           otherClouds: 'allow',
+          foreignKeys: 'refuse',
           protectedAudiences: ['Vault.example'],
         },
       ],
@@ -450,7 +454,7 @@ const monitoringCases: readonly ChartCase[] = [
     values: {
       monitoring: { dashboards: { enabled: true, annotations: { grafana_folder: 'Valetkey' } } },
     },
-    adds: ['fleet', 'gateway', 'admission', 'authority', 'audit'].map(
+    adds: ['fleet', 'gateway', 'admission', 'authority', 'approvals', 'audit'].map(
       (name) => `ConfigMap/valetkey-dashboard-${name}`,
     ),
     fields: [
@@ -554,10 +558,22 @@ export const CHART_CASES: readonly ChartCase[] = [
     values: {},
     fields: [
       [DEPLOYMENT, 'spec.replicas', 2],
+      // As many replicas as ever serve during a rollout.
+      [DEPLOYMENT, 'spec.strategy.rollingUpdate', { maxUnavailable: 0, maxSurge: 1 }],
+      ['StatefulSet/valetkey-authority', 'spec.updateStrategy', { type: 'RollingUpdate' }],
+      ['Service/valetkey-webhook', 'spec.ipFamilyPolicy', undefined],
+      ['Service/valetkey-webhook', 'spec.ipFamilies', undefined],
       [DEPLOYMENT, `${POD}.priorityClassName`, 'valetkey-webhook'],
       [DEPLOYMENT, `${POD}.containers[0].env[2].name`, WEBHOOK_ENV.platformFile],
       [POLICY, 'spec.ingress.length', 1],
-      ...['revocations', 'taskpolicies', 'upstreams'].map(
+      ...[
+        'approvalrequests',
+        'approvals',
+        'revocations',
+        'taskpolicies',
+        'taskproposals',
+        'upstreams',
+      ].map(
         (name) =>
           [
             `CustomResourceDefinition/${name}.valetkey.dev`,
@@ -584,6 +600,8 @@ export const CHART_CASES: readonly ChartCase[] = [
   ...platformCases,
   ...webhookCases,
   ...POD_CASES,
+  ...WORKLOAD_CASES,
+  ...DISCOVERY_CASES,
   ...certificateCases,
   ...networkCases,
   ...monitoringCases,
@@ -593,6 +611,8 @@ export const CHART_CASES: readonly ChartCase[] = [
 export const CHART_REJECTIONS: readonly ChartRejection[] = [
   ...AUTHORITY_REJECTIONS,
   ...POD_REJECTIONS,
+  ...WORKLOAD_REJECTIONS,
+  ...DISCOVERY_REJECTIONS,
   { name: 'an unknown top-level value', values: { imaeg: {} }, names: 'imaeg' },
   {
     name: 'an unknown nested value',

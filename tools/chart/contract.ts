@@ -58,6 +58,7 @@ export const buildContractValues = () => ({
     auditFolder: paths.AUDIT_FOLDER,
     trustBundleConfigMap: authority.TRUST_BUNDLE_CONFIG_MAP,
     auditHeadsConfigMap: authority.AUDIT_HEADS_CONFIG_MAP,
+    discoveryPaths: [authority.OPENID_METADATA_PATH, authority.JWKS_PATH],
     starterPolicy: STARTER_POLICY,
   },
 });

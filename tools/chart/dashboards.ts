@@ -368,6 +368,125 @@ export const DASHBOARDS: readonly Dashboard[] = [
         '{{pod}}',
       ]),
       ...processPanels('valetkey_authority_certificate_trusted'),
+      series('Secrets of Upstreams', 'Per second, by source and outcome.', 'reqps', [
+        `sum by (source, outcome) (${rate('valetkey_authority_secrets_fetched_total')})`,
+        '{{source}} {{outcome}}',
+      ]),
+      series('Secrets revoked after their run', 'Per second, by outcome.', 'reqps', [
+        `sum by (outcome) (${rate('valetkey_authority_secrets_revoked_total')})`,
+        '{{outcome}}',
+      ]),
+      series('Upstreams', 'Runs get no secret of those that are not ready.', 'short', [
+        'max by (state) (valetkey_authority_upstreams)',
+        '{{state}}',
+      ]),
+      series(
+        'Age of static secrets',
+        'And the largest age that the Upstream allows.',
+        's',
+        [
+          'max by (upstream) (time() - valetkey_authority_secret_changed_timestamp_seconds)',
+          '{{upstream}}',
+        ],
+        ['max by (upstream) (valetkey_authority_secret_max_age_seconds)', '{{upstream}} at most'],
+      ),
+    ],
+  },
+  {
+    name: 'approvals',
+    title: 'Valetkey / Approvals',
+    panels: [
+      series(
+        'Requests to people',
+        'In the cluster, by state. They are removed one hour after their end.',
+        'short',
+        ['max by (state) (valetkey_authority_approvals)', '{{state}}'],
+      ),
+      series('New requests', 'Per second.', 'reqps', [
+        `sum(${rate('valetkey_authority_approval_requests_total')})`,
+        'requested',
+      ]),
+      series('What became of them', 'When the same request collects it, per second.', 'reqps', [
+        `sum by (outcome) (${rate('valetkey_authority_approvals_used_total')})`,
+        '{{outcome}}',
+      ]),
+      series(
+        'Delegations',
+        'Handles, the runs that they started, and refusals, per second.',
+        'reqps',
+        [`sum by (outcome) (${rate('valetkey_authority_delegations_total')})`, '{{outcome}}'],
+      ),
+      series(
+        'Proposals',
+        'Rights that agents lacked, written down or refused, per second.',
+        'reqps',
+        [`sum by (outcome) (${rate('valetkey_authority_proposals_total')})`, '{{outcome}}'],
+      ),
+      series(
+        'Time to a decision',
+        'From the request to the decision of a person.',
+        's',
+        [
+          `histogram_quantile(0.5, sum by (le) (${rate('valetkey_authority_approval_wait_seconds_bucket')}))`,
+          'p50',
+        ],
+        [
+          `histogram_quantile(0.9, sum by (le) (${rate('valetkey_authority_approval_wait_seconds_bucket')}))`,
+          'p90',
+        ],
+      ),
+      series(
+        'Emergencies',
+        'Used and reviewed in an hour, and those that wait for a review.',
+        'short',
+        ['sum by (outcome) (increase(valetkey_authority_emergencies_total[1h]))', '{{outcome}}'],
+        ['max(valetkey_authority_emergencies_unreviewed)', 'without a review'],
+      ),
+      series('Canaries', 'Used in an hour: each use revokes its pod.', 'short', [
+        'sum by (kind) (increase(valetkey_authority_canaries_touched_total[1h]))',
+        '{{kind}}',
+      ]),
+      series('Signals', 'Pushed by transmitters, in an hour.', 'short', [
+        'sum by (transmitter, outcome) (increase(valetkey_authority_signals_total[1h]))',
+        '{{transmitter}} {{outcome}}',
+      ]),
+      series('Notices', 'Calls of the webhook of approvals, per second.', 'reqps', [
+        `sum by (outcome) (${rate('valetkey_authority_approval_notices_total')})`,
+        '{{outcome}}',
+      ]),
+      series('Gates', 'Of active runs in all pods: deny here, or ask the authority.', 'short', [
+        'sum by (gate) (valetkey_sidecar_gates)',
+        '{{gate}}',
+      ]),
+      series('Records', 'Per second, of each replica.', 'reqps', [
+        `sum by (pod) (${rate('valetkey_authority_audit_records_total')})`,
+        '{{pod}}',
+      ]),
+      series(
+        'Time of a write',
+        'Until every sink has stored the records. Each run waits for one.',
+        's',
+        ...quantiles('valetkey_authority_audit_write_duration_seconds', 'pod'),
+      ),
+      series(
+        'Calls that the authority decided',
+        'Calls of runs that a policy about calls concerns, by outcome. With `unavailable` the gateway refuses them.',
+        'reqps',
+        [`sum by (outcome) (${rate('valetkey_authority_gated_calls_total')})`, '{{outcome}}'],
+      ),
+      series(
+        'Time to decide a call',
+        'From the complete request of the sidecar to the decision. The call waits so long.',
+        's',
+        [
+          `histogram_quantile(0.5, sum by (le) (${rate('valetkey_authority_gated_call_duration_seconds_bucket')}))`,
+          'p50',
+        ],
+        [
+          `histogram_quantile(0.99, sum by (le) (${rate('valetkey_authority_gated_call_duration_seconds_bucket')}))`,
+          'p99',
+        ],
+      ),
     ],
   },
   {
@@ -388,16 +507,6 @@ export const DASHBOARDS: readonly Dashboard[] = [
         `sum by (pod) (${rate('valetkey_authority_call_records_total')})`,
         '{{pod}}',
       ]),
-      series('Records', 'Per second, of each replica.', 'reqps', [
-        `sum by (pod) (${rate('valetkey_authority_audit_records_total')})`,
-        '{{pod}}',
-      ]),
-      series(
-        'Time of a write',
-        'Until every sink has stored the records. Each run waits for one.',
-        's',
-        ...quantiles('valetkey_authority_audit_write_duration_seconds', 'pod'),
-      ),
       series('Failed writes', 'Per second, by code.', 'reqps', [
         `sum by (code) (${rate('valetkey_authority_audit_write_errors_total')})`,
         '{{code}}',
@@ -417,6 +526,12 @@ export const DASHBOARDS: readonly Dashboard[] = [
           'predict_linear(valetkey_authority_audit_volume_free_bytes[1h], 6 * 3600)',
           '{{pod}} in six hours',
         ],
+      ),
+      series(
+        'Roles at databases',
+        'Of runs at database servers, and those that could not be dropped.',
+        'short',
+        ['max by (upstream, state) (valetkey_authority_database_roles)', '{{upstream}} {{state}}'],
       ),
       series('Exports', 'Of closed files to the bucket, by outcome.', 'reqps', [
         `sum by (outcome) (${rate('valetkey_authority_audit_exports_total')})`,

@@ -6,6 +6,7 @@ import { waitFor } from '../../test/kit/retry.ts';
 import { applyObjects, runKubectl } from '../../e2e/cluster/kubectl.ts';
 import { runInside } from '../../e2e/cluster/network-namespace.ts';
 import type { ClusterAccess } from '../../e2e/cluster/cluster-file.ts';
+import { SECRETS_NAMESPACE } from './chart-case.ts';
 import { CHART, withRequired } from './helm.ts';
 import { findChangedDelivery } from './delivery-check.ts';
 import { findLostData } from './upgrade-check.ts';
@@ -36,8 +37,8 @@ export type DryRunTarget = {
 };
 
 /**
- * Creates a namespace that warns about pods that are not restricted, and the CRDs that are missing in
- * the cluster. `end` deletes both.
+ * Creates a namespace that warns about pods that are not restricted, that of upstream secrets, and the CRDs
+ * that are missing in the cluster. `end` deletes them.
  */
 export const startDryRunTarget = async (
   cluster: ClusterAccess,
@@ -45,7 +46,8 @@ export const startDryRunTarget = async (
 ): Promise<DryRunTarget> => {
   const namespace = `valetkey-trial-${randomBytes(4).toString('hex')}`;
   const definitions = await listMissingDefinitions(cluster);
-  await applyObjects(cluster, [...definitions, createTrialNamespace(namespace)]);
+  const namespaces = [namespace, SECRETS_NAMESPACE];
+  await applyObjects(cluster, [...definitions, ...namespaces.map(createTrialNamespace)]);
   for (const { metadata } of definitions) {
     await waitFor(`${metadata.name} to be served`, async () => {
       await runKubectl(cluster, ['get', metadata.name, '-A']);
@@ -59,7 +61,7 @@ export const startDryRunTarget = async (
     findLostData: () => findLostData({ cluster, helm, namespace }),
     findChangedDelivery: () => findChangedDelivery({ cluster, helm, namespace }),
     end: async () => {
-      await runKubectl(cluster, ['delete', '--wait=false', `namespace/${namespace}`]);
+      await runKubectl(cluster, ['delete', 'namespace', '--wait=false', ...namespaces]);
       // The next installation of the chart must not meet a definition that is about to be deleted.
       const names = definitions.map(({ metadata }) => `crd/${metadata.name}`);
       if (names.length > 0) await runKubectl(cluster, ['delete', ...names]);

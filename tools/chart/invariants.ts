@@ -44,6 +44,9 @@ import { findRightFaults } from './rbac-rights.ts';
 /** The only object that is rendered into other namespaces. */
 export const AGENTS_POLICY = 'valetkey-no-instance-metadata';
 
+/** Kept so that Helm, which deletes ConfigMaps before policies, never leaves a policy without its parameters. */
+const POLICY_PARAMETERS = 'ConfigMap/valetkey-policy-parameters';
+
 type Objects = readonly KubernetesObject[];
 
 /** Every kind that the chart may render, with its apiVersion and scope. */
@@ -66,6 +69,10 @@ const KINDS: Readonly<Record<string, { version: string; isNamespaced: boolean }>
     isNamespaced: false,
   },
   PodDisruptionBudget: { version: 'policy/v1', isNamespaced: true },
+  HorizontalPodAutoscaler: { version: 'autoscaling/v2', isNamespaced: true },
+  Ingress: { version: 'networking.k8s.io/v1', isNamespaced: true },
+  HTTPRoute: { version: 'gateway.networking.k8s.io/v1', isNamespaced: true },
+  BackendTLSPolicy: { version: 'gateway.networking.k8s.io/v1', isNamespaced: true },
   PriorityClass: { version: 'scheduling.k8s.io/v1', isNamespaced: false },
   Role: { version: 'rbac.authorization.k8s.io/v1', isNamespaced: true },
   RoleBinding: { version: 'rbac.authorization.k8s.io/v1', isNamespaced: true },
@@ -108,6 +115,7 @@ export const findInvariantFaults = (objects: Objects): readonly string[] => [
   ...findAdmissionPolicyFaults(objects),
   ...findPlatformFaults(objects),
   ...findStoredObjectFaults(objects),
+  ...findUninstallFaults(objects),
 ];
 
 const hasAuthority = (objects: Objects): boolean => filterByKind(objects, 'StatefulSet').length > 0;
@@ -204,11 +212,14 @@ const findNameFaults = (objects: Objects): readonly string[] => {
 const isForeignObject = (object: KubernetesObject): string =>
   `${formatTitle(object)}: expected a name that starts with valetkey`;
 
-/** Only the policy that blocks instance metadata is rendered into other namespaces. */
+/** The right to read the secrets of Upstreams, in the namespace of these. */
+const UPSTREAM_SECRETS = 'valetkey-authority-upstreams';
+
+/** Only that, and the policy that blocks instance metadata, are rendered into other namespaces. */
 const findNamespaceFaults = (objects: Objects): readonly string[] => {
   const own = filterByKind(objects, 'Deployment')[0]?.metadata.namespace;
   return objects
-    .filter(({ metadata }) => metadata.name !== AGENTS_POLICY)
+    .filter(({ metadata }) => ![AGENTS_POLICY, UPSTREAM_SECRETS].includes(metadata.name))
     .filter(({ metadata }) => metadata.namespace !== undefined && metadata.namespace !== own)
     .map(
       (object) =>
@@ -244,9 +255,8 @@ const findDeploymentFaults = (objects: Objects): readonly string[] => {
   return [
     ...findPortFaults(objects, deployment),
     ...listDifferences(title, getValue(deployment, 'spec'), {
-      // Two replicas on the node's network would need the same ports.
-      'strategy.rollingUpdate.maxUnavailable':
-        getValue(deployment, 'spec.template.spec.hostNetwork') === true ? 1 : 0,
+      // While no replica is ready, no pod with tasks is created.
+      'strategy.type': 'RollingUpdate',
       'template.spec.securityContext.runAsNonRoot': true,
       'template.spec.securityContext.runAsUser': WEBHOOK_UID,
       'template.spec.securityContext.runAsGroup': WEBHOOK_GID,
@@ -432,6 +442,32 @@ const findStoredObjectFaults = (objects: Objects): readonly string[] => {
     ),
   ];
 };
+
+/** What `helm uninstall` keeps: data that a new installation continues with, and what blocks nothing without policies. */
+const KEPT = [...STORED_OBJECTS.map(({ kind, name }) => `${kind}/${name}`), POLICY_PARAMETERS];
+
+/**
+ * Nothing that is left after `helm uninstall` may block: no webhook configuration or admission policy is kept, no
+ * object waits for a finalizer, and no hook must succeed.
+ */
+const findUninstallFaults = (objects: Objects): readonly string[] =>
+  objects.flatMap((object) => {
+    const title = formatTitle(object);
+    const annotations = Object.keys(getValue(object, 'metadata.annotations') ?? {});
+    const isKept = annotations.includes('helm.sh/resource-policy');
+    const mayBeKept = KEPT.includes(title) || object.kind === 'CustomResourceDefinition';
+    return [
+      ...(isKept && !mayBeKept ? [`${title}: expected to be deleted with the release`] : []),
+      ...(annotations.some((name) => name.startsWith('helm.sh/hook'))
+        ? [`${title}: expected no hook`]
+        : []),
+      ...listDifferences(title, object, {
+        'metadata.finalizers': undefined,
+        // By which docs/upgrading.md deletes what an interrupted uninstall left.
+        'metadata.labels[app.kubernetes.io/name]': 'valetkey',
+      }),
+    ];
+  });
 
 /** `kind/name` of every Secret and ConfigMap that a Role lets a program patch. */
 const listProgramObjects = (objects: Objects): readonly string[] => {

@@ -24,12 +24,13 @@ const applyTextChange = (from: string | RegExp, to: string): readonly Kubernetes
 };
 
 describe('manifests/', () => {
-  it('contains one file', () => {
-    expect(readdirSync(folder)).toEqual(['valetkey.yaml']);
+  it('contains one file of an installation, and the quick start', () => {
+    expect(readdirSync(folder).sort()).toEqual(['quickstart', 'valetkey.yaml']);
   });
 
   it('contains exactly the objects of an installation', () => {
     expect(objects.map(formatTitle).sort()).toEqual([
+      'ClusterRole/valetkey-approver',
       'ClusterRole/valetkey-authority',
       'ClusterRole/valetkey-webhook',
       'ClusterRoleBinding/valetkey-authority',
@@ -40,8 +41,11 @@ describe('manifests/', () => {
       'ConfigMap/valetkey-injection-templates',
       'ConfigMap/valetkey-platform',
       'ConfigMap/valetkey-policy-parameters',
+      'CustomResourceDefinition/approvalrequests.valetkey.dev',
+      'CustomResourceDefinition/approvals.valetkey.dev',
       'CustomResourceDefinition/revocations.valetkey.dev',
       'CustomResourceDefinition/taskpolicies.valetkey.dev',
+      'CustomResourceDefinition/taskproposals.valetkey.dev',
       'CustomResourceDefinition/upstreams.valetkey.dev',
       'Deployment/valetkey-webhook',
       'MutatingWebhookConfiguration/valetkey',
@@ -65,6 +69,8 @@ describe('manifests/', () => {
       'ServiceAccount/valetkey-webhook',
       'StatefulSet/valetkey-authority',
       'TaskPolicy/valetkey-starter',
+      'ValidatingAdmissionPolicy/valetkey-approval-requests',
+      'ValidatingAdmissionPolicy/valetkey-approvals',
       'ValidatingAdmissionPolicy/valetkey-bindings',
       'ValidatingAdmissionPolicy/valetkey-exec',
       'ValidatingAdmissionPolicy/valetkey-parameters',
@@ -73,6 +79,8 @@ describe('manifests/', () => {
       'ValidatingAdmissionPolicy/valetkey-revocations',
       'ValidatingAdmissionPolicy/valetkey-tokens',
       'ValidatingAdmissionPolicy/valetkey-webhook-configurations',
+      'ValidatingAdmissionPolicyBinding/valetkey-approval-requests',
+      'ValidatingAdmissionPolicyBinding/valetkey-approvals',
       'ValidatingAdmissionPolicyBinding/valetkey-bindings',
       'ValidatingAdmissionPolicyBinding/valetkey-exec',
       'ValidatingAdmissionPolicyBinding/valetkey-parameters',

@@ -6,6 +6,9 @@ const MESH_CA = { name: 'mesh', mountPath: '/mnt/mesh-ca', configMap: { name: 'm
 const AFFINITY = { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [] } };
 const SPREAD = { topologyKey: 'example/rack', maxSkew: 2, whenUnsatisfiable: 'DoNotSchedule' };
 
+const TOLERATION = { key: 'control-plane', operator: 'Exists', effect: 'NoSchedule' };
+const RESOURCES = { requests: { cpu: '250m', memory: '300Mi' }, limits: { memory: '600Mi' } };
+
 /** The same values for both components. */
 const buildPodCase = (component: 'webhook' | 'authority', workload: string): ChartCase => ({
   name: `standard pod values of the ${component}`,
@@ -19,6 +22,11 @@ const buildPodCase = (component: 'webhook' | 'authority', workload: string): Cha
       securityContext: { seLinuxOptions: { level: 's0:c1,c2' }, supplementalGroups: [3000] },
       extraEnv: [{ name: 'TZ', value: 'UTC' }],
       extraVolumes: [MESH_CA],
+      nodeSelector: { 'kubernetes.io/os': 'linux' },
+      tolerations: [TOLERATION],
+      podAnnotations: { 'mesh.example/inject': 'false' },
+      podLabels: { tier: 'control' },
+      resources: RESOURCES,
     },
   },
   fields: [
@@ -38,6 +46,11 @@ const buildPodCase = (component: 'webhook' | 'authority', workload: string): Cha
         },
       ],
     ],
+    [workload, `${POD}.nodeSelector`, { 'kubernetes.io/os': 'linux' }],
+    [workload, `${POD}.tolerations`, [TOLERATION]],
+    [workload, 'spec.template.metadata.annotations[mesh.example/inject]', 'false'],
+    [workload, 'spec.template.metadata.labels.tier', 'control'],
+    [workload, `${POD}.containers[0].resources`, RESOURCES],
     [workload, 'metadata.annotations', { 'reloader.example/auto': 'true' }],
     [workload, 'metadata.labels.team', 'platform'],
     [workload, 'spec.template.metadata.labels.team', undefined],

@@ -40,8 +40,21 @@ const ALLOWED_RIGHTS: Readonly<Record<string, RbacRights>> = {
     'valetkey.dev/taskpolicies': WATCH,
     'valetkey.dev/upstreams': WATCH,
     'valetkey.dev/taskpolicies/status': ['patch'],
+    'valetkey.dev/upstreams/status': ['patch'],
     'valetkey.dev/revocations': [...WATCH, 'create', 'delete'],
+    'valetkey.dev/approvalrequests': ['get', 'list', 'create', 'delete'],
+    'valetkey.dev/approvalrequests/status': ['patch'],
+    'valetkey.dev/approvals': ['get', 'list'],
+    'valetkey.dev/taskproposals': ['get', 'list', 'create', 'delete'],
   },
+  // People: no delete, because a denial must not be deleted by those who disagree.
+  'valetkey-approver': {
+    'valetkey.dev/approvalrequests': WATCH,
+    'valetkey.dev/approvals': [...WATCH, 'create'],
+    'valetkey.dev/taskproposals': WATCH,
+  },
+  // In the namespace of upstream secrets, which holds nothing else.
+  'valetkey-authority-upstreams': { '/secrets': ['get'] },
   'valetkey-nonroot': {
     'security.openshift.io/securitycontextconstraints/valetkey-nonroot': ['use'],
   },

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { describe, expect, it } from '@jest/globals';
@@ -104,6 +104,26 @@ describe('names of variables in values.schema.json', () => {
 
   it.each(names)('agrees with the webhook about %s', (name) => {
     expect(allowed.test(name) && !refused.test(name)).toBe(mayBeAddedToSidecar(name));
+  });
+});
+
+describe('templates', () => {
+  /** Functions whose results differ between two renderings of one commit. */
+  const UNSTABLE =
+    /\b(rand\w+|gen(PrivateKey|CA\w*|SelfSigned\w*|SignedCert\w*)|derivePassword|bcrypt|htpasswd|encryptAES|uuidv4|shuffle|now|ago|date\w*|date_\w+|htmlDate\w*|getHostByName|env|expandenv|lookup)\b/g;
+  const uses = globSync('templates/**/*.{yaml,tpl,txt}', { cwd: chart })
+    .sort()
+    .flatMap((file) =>
+      // Actions without their texts and comments.
+      Array.from(
+        readText('charts/valetkey', file).matchAll(/\{\{(?!-? *\/\*).*?\}\}/gs),
+        ([action]) => action.replaceAll(/"(?:[^"\\]|\\.)*"|\.[\w.]+|\$[\w.]+/g, ''),
+      ).flatMap((action) => Array.from(action.matchAll(UNSTABLE), ([name]) => `${file}: ${name}`)),
+    );
+
+  it('use no function whose result changes, except the one lookup that docs/gitops.md explains', () => {
+    expect(uses).toEqual(['templates/_helpers.tpl: lookup']);
+    expect(readText('docs', 'gitops.md')).toContain('`lookup`');
   });
 });
 

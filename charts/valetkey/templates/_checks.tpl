@@ -6,7 +6,9 @@
 {{- $_ := set $endpoints "authority.publisher.s3Endpoint" .Values.authority.publisher.s3Endpoint }}
 {{- $_ := set $endpoints "authority.audit.export.endpoint" .Values.authority.audit.export.endpoint }}
 {{- include "valetkey.checkIssuer" . }}
+{{- include "valetkey.checkDiscovery" . }}
 {{- include "valetkey.checkAuditExport" . }}
+{{- include "valetkey.checkNotify" . }}
 {{- end }}
 {{- range $index, $endpoint := .Values.cloud.endpoints }}
 {{- $_ := set $endpoints (printf "cloud.endpoints[%d].url" $index) $endpoint.url }}
@@ -20,6 +22,8 @@
 {{- end }}
 {{- include "valetkey.checkMonitor" . }}
 {{- include "valetkey.checkWebhookPort" . }}
+{{- include "valetkey.checkWebhookReplicas" . }}
+{{- include "valetkey.checkIpFamilies" . }}
 {{- include "valetkey.checkSecurityContext" . }}
 {{- range $name, $url := $endpoints }}
 {{- if and (hasPrefix "http:" $url) (not $.Values.cloud.allowHttp) }}
@@ -39,6 +43,23 @@
 {{- end }}
 {{- end }}
 
+{{/* Their host and path are those of the issuer. */}}
+{{- define "valetkey.checkDiscovery" -}}
+{{- $contract := include "valetkey.contract" . | fromJson }}
+{{- $issuer := .Values.authority.issuer }}
+{{- $host := "" }}
+{{- if $issuer }}{{ $host = (urlParse $issuer).hostname | lower }}{{ end }}
+{{- $discovery := .Values.authority.discovery }}
+{{- range $way := list "ingress" "httpRoute" }}
+{{- if and (index $discovery $way).enabled (or (not $host) (regexMatch "(^[0-9.]+$|:|\\.svc(\\.|$))" $host)) }}
+{{- fail (printf "authority.issuer: expected an https URL with the host name at which authority.discovery.%s serves its documents, got %s" $way ($issuer | default "nothing")) }}
+{{- end }}
+{{- end }}
+{{- if and $discovery.httpRoute.enabled (not $discovery.httpRoute.parentRefs) }}
+{{- fail "authority.discovery.httpRoute.parentRefs: expected the Gateways of the route, for example [{name: public, namespace: gateways}], got none" }}
+{{- end }}
+{{- end }}
+
 {{/* The bucket of the issuer's documents is public. */}}
 {{- define "valetkey.checkAuditExport" -}}
 {{- with .Values.authority.audit.export }}
@@ -51,6 +72,19 @@
 {{- end }}
 {{- if not $.Values.authority.audit.file.enabled }}
 {{- fail "authority.audit.file.enabled: expected true with authority.audit.export, because only files are exported, got false" }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "valetkey.checkNotify" -}}
+{{- with .Values.authority.approvals.notify }}
+{{- if .url }}
+{{- if not .secretName }}
+{{- fail "authority.approvals.notify.secretName: expected the Secret whose key signs the calls of authority.approvals.notify.url, got nothing" }}
+{{- end }}
+{{- if not $.Values.authority.secrets.namespace }}
+{{- fail (printf "authority.secrets.namespace: expected the namespace of the Secret %s (authority.approvals.notify.secretName), got nothing" .secretName) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -87,6 +121,32 @@
 {{- end }}
 {{- if and .Values.webhook.hostNetwork (eq $port 10250) }}
 {{- fail "webhook.port: expected another port than 10250 with webhook.hostNetwork, because the kubelet of every node has it, got 10250. Set for example 10260, and let the API server reach it on the nodes (docs/network-policies.md)" }}
+{{- end }}
+{{- end }}
+
+{{- define "valetkey.checkWebhookReplicas" -}}
+{{- with .Values.webhook.autoscaling }}
+{{- if .enabled }}
+{{- if gt (int .minReplicas) (int .maxReplicas) }}
+{{- fail (printf "webhook.autoscaling.minReplicas: expected at most maxReplicas (%d), got %d" (int .maxReplicas) (int .minReplicas)) }}
+{{- end }}
+{{- if not (dig "requests" "cpu" "" $.Values.webhook.resources) }}
+{{- fail "webhook.resources.requests.cpu: expected a request, of which webhook.autoscaling.targetCPUUtilizationPercentage is a share, got none" }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- with .Values.webhook.strategy.rollingUpdate }}
+{{- if and (has (toString .maxSurge) (list "0" "0%")) (has (toString .maxUnavailable) (list "0" "0%")) }}
+{{- fail "webhook.strategy.rollingUpdate: expected maxSurge or maxUnavailable above 0, got 0 for both: no pod could be replaced" }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "valetkey.checkIpFamilies" -}}
+{{- with .Values.services }}
+{{- if and (gt (len .ipFamilies) 1) (not (has .ipFamilyPolicy (list "PreferDualStack" "RequireDualStack"))) }}
+{{- fail (printf "services.ipFamilyPolicy: expected PreferDualStack or RequireDualStack with two services.ipFamilies, got %s" (.ipFamilyPolicy | default "nothing, which is SingleStack")) }}
+{{- end }}
 {{- end }}
 {{- end }}
 

@@ -35,6 +35,17 @@ app.kubernetes.io/component: authority
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- end }}
 
+{{/* Of both Services. */}}
+{{- define "valetkey.ipFamilies" -}}
+{{- with .Values.services.ipFamilyPolicy }}
+ipFamilyPolicy: {{ . }}
+{{- end }}
+{{- with .Values.services.ipFamilies }}
+ipFamilies:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
 {{/* Empty (false) with trust: cluster. */}}
 {{- define "valetkey.hasAuthority" -}}
 {{- if eq .Values.trust "authority" }}true{{ end -}}
@@ -70,6 +81,7 @@ the issuers' documents are fetched directly. The issuer in the cluster is the au
 {{- $endpoints = append $endpoints $given.issuer }}
 {{- end }}
 {{- range $given.users.issuers }}{{ $endpoints = append $endpoints .jwksUri }}{{ end }}
+{{- range $given.signals.transmitters }}{{ $endpoints = append $endpoints .jwksUri }}{{ end }}
 {{- $ports := list }}
 {{- range $endpoints }}{{ $ports = append $ports (include "valetkey.urlPort" .) }}{{ end }}
 {{- range .Values.networkPolicies.authority.cloud.ports }}{{ $ports = append $ports (toString .) }}{{ end }}
@@ -175,7 +187,16 @@ Without policies, nothing could permit an exception.
 {{- define "valetkey.authoritySettings" -}}
 {{- $given := .Values.authority }}
 {{- $endpoint := include "valetkey.authorityEndpoint" . }}
-{{- $settings := pick $given "trustDomain" "cloudAudience" "algorithm" "tagParams" "users" "policyMaxStaleness" }}
+{{- $settings := pick $given "trustDomain" "cloudAudience" "algorithm" "tagParams" "users" "policyMaxStaleness" "delegableRoles" "canaries" "signals" }}
+{{- $approvals := omit $given.approvals "notify" }}
+{{- with $given.approvals.notify }}
+{{- if .url }}
+{{- $notify := pick . "url" "secretName" }}
+{{- with .caBundle }}{{ $_ := set $notify "caBundle" . }}{{ end }}
+{{- $_ := set $approvals "notify" $notify }}
+{{- end }}
+{{- end }}
+{{- $_ := set $settings "approvals" $approvals }}
 {{- $_ := set $settings "endpoint" $endpoint }}
 {{- $_ := set $settings "issuer" ($given.issuer | default $endpoint) }}
 {{- with $given.disconnectTimeout }}{{ $_ := set $settings "disconnectTimeout" . }}{{ end }}
