@@ -1,5 +1,5 @@
 import type { CloudEvent } from '../test/fakes/cloud/embedded-cloud.ts';
-import type { StepReport } from './agent.ts';
+import type { StepReport } from './agent-calls.ts';
 import {
   describeCloudOutcome,
   describeGatewayOutcome,
@@ -33,7 +33,6 @@ export const buildAgentLines = (
       '403 InvalidAccessKeyId',
       agent('bypass acme-data/reports/q3.csv'),
     ),
-    askedCloud('a run for one customer', '200', agent('report globex')),
     buildPolicyLine(agent('report initech')),
     buildOtherTaskLine({ agent, helper }),
   ];
@@ -68,7 +67,7 @@ const buildPolicyLine = (report: StepReport): ResultLine => {
     name: 'a customer that policy forbids',
     expected: '403 policy_denied',
     got: formatOutcome(report),
-    detail: /forbidden by [^\s)]+/.exec(message)?.[0] ?? message,
+    detail: /forbidden by [^\s),]+/.exec(message)?.[0] ?? message,
     milliseconds,
   });
 };

@@ -21,6 +21,8 @@ export type Child = {
   /** Resolves to its exit code or the name of the signal. */
   readonly ended: Promise<number | string>;
   readonly isRunning: () => boolean;
+  /** Writes a line to its standard input. */
+  readonly sendLine: (line: string) => void;
   readonly lastLog: () => string;
   /** Sends SIGTERM, and SIGKILL if it is still running 5 s later. */
   readonly stop: () => Promise<void>;
@@ -36,8 +38,10 @@ export const startChild = (plan: ChildPlan): Child => {
   const child = spawn(file, args, {
     env: { ...plan.env },
     cwd: plan.cwd,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
   });
+  // It may have ended.
+  child.stdin.on('error', () => undefined);
   const printed: Buffer[] = [];
   child.stdout.on('data', (part: Buffer) => {
     printed.push(part);
@@ -52,6 +56,9 @@ export const startChild = (plan: ChildPlan): Child => {
     lines: () => Buffer.concat(printed).toString().split('\n').slice(0, -1),
     ended,
     isRunning,
+    sendLine: (line) => {
+      child.stdin.write(`${line}\n`);
+    },
     lastLog: () => readLastLines(plan.log),
     stop: async () => {
       if (!isRunning()) return;

@@ -3,23 +3,41 @@ type CleanupStep = () => void | Promise<void>;
 /** Cleanup functions, run in reverse order; each runs once, however often cleanup is requested. */
 export type CleanupStack = {
   readonly defer: (undo: CleanupStep) => void;
+  /**
+   * Runs all functions, also those that are added meanwhile, and those after one that fails.
+   *
+   * @throws AggregateError with what they threw
+   */
   readonly close: () => Promise<void>;
   readonly isClosed: () => boolean;
 };
 
 export const createCleanupStack = (): CleanupStack => {
   const undos: CleanupStep[] = [];
+  const errors: unknown[] = [];
   let closing: Promise<void> | undefined;
   const closeAll = async (): Promise<void> => {
-    for (let undo = undos.pop(); undo !== undefined; undo = undos.pop()) await undo();
+    for (let undo = undos.pop(); undo !== undefined; undo = undos.pop()) {
+      try {
+        await undo();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
   };
   return {
     defer: (undo) => {
       undos.push(undo);
-      // Also run functions that were added during the cleanup.
       if (closing !== undefined) closing = closing.then(closeAll);
     },
-    close: () => (closing ??= closeAll()),
+    close: async () => {
+      closing ??= closeAll();
+      for (let awaited; awaited !== closing;) {
+        awaited = closing;
+        await awaited;
+      }
+      if (errors.length > 0) throw buildCleanupError(errors);
+    },
     isClosed: () => closing !== undefined,
   };
 };
@@ -30,7 +48,11 @@ export const createCleanupStack = (): CleanupStack => {
 export const createParallelCleanup = (closing: CleanupStack): Pick<CleanupStack, 'defer'> => {
   const undos: CleanupStep[] = [];
   closing.defer(async () => {
-    await Promise.all(undos.map(async (undo) => undo()));
+    const results = await Promise.allSettled(undos.map(async (undo) => undo()));
+    const errors = results.flatMap((one): unknown[] =>
+      one.status === 'rejected' ? [one.reason] : [],
+    );
+    if (errors.length > 0) throw buildCleanupError(errors);
   });
   return {
     defer: (undo) => {
@@ -39,3 +61,6 @@ export const createParallelCleanup = (closing: CleanupStack): Pick<CleanupStack,
     },
   };
 };
+
+const buildCleanupError = (errors: readonly unknown[]): Error =>
+  new AggregateError(errors, `the cleanup failed: ${errors.map(String).join('; ')}`);

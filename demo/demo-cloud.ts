@@ -29,6 +29,7 @@ export const startDemoCloud = async (
     ],
     buckets: {
       'acme-data': {
+        'reports/q2.csv': 'quarter,revenue\nq2,40\n',
         'reports/q3.csv': 'quarter,revenue\nq3,42\n',
         'customers/globex/q3.csv': 'quarter,revenue\nq3,12\n',
         'secrets/keys.txt': 'not for agents\n',
@@ -41,13 +42,13 @@ export const startDemoCloud = async (
   return cloud;
 };
 
-/** The trust policy that `kubectl valetkey trust-policy` prints: tasks of one service account. */
+/** The trust policy that `kubectl valetkey trust-policy` prints: tasks of one namespace. */
 const buildRoleTrustPolicy = (issuer: string): object =>
   buildTrustPolicy({
     issuer: { issuer, cloudAudience: CLOUD_AUDIENCE, trustDomain: TRUST_DOMAIN },
     dialect: 'aws',
     role: ROLE,
-    trusted: { namespaces: ['default'], serviceAccount: 'agent', tags: {} },
+    trusted: { namespaces: ['default'], tags: {} },
     thumbprints: [],
   });
 

@@ -18,6 +18,7 @@ import {
 } from '../test/fakes/api-server/embedded-api-server.ts';
 import { listStoredObjectPaths } from '../test/kit/stored-objects.ts';
 import { toJsonObject } from '../test/fakes/api-server/resource-store.ts';
+import { checkApprovalRules } from './approval-rules.ts';
 import type { CleanupStack } from './cleanup-stack.ts';
 import { DEMO_PROGRAMS } from './demo-programs.ts';
 
@@ -29,7 +30,8 @@ const WEBHOOKS = {
   validatingwebhookconfigurations: ['pods.valetkey.dev', 'policies.valetkey.dev'],
 };
 const NAMESPACE = 'default';
-const ACCOUNT = 'agent';
+/** Service accounts, each with one pod of its name. */
+const ACCOUNTS = ['agent', 'reader'] as const;
 
 export type DemoCluster = {
   readonly apiServer: EmbeddedApiServer;
@@ -41,8 +43,8 @@ export type DemoCluster = {
   readonly readTrustBundle: () => string;
   /** Stores an admitted pod as if a kubelet had started it. @returns its UID */
   readonly createRunningPod: (pod: Pod) => string;
-  /** Creates the token that a kubelet would project. */
-  readonly projectToken: () => Promise<string>;
+  /** Creates the token that a kubelet would project into the running pod of this name. */
+  readonly projectToken: (name: string) => Promise<string>;
 };
 
 /**
@@ -55,7 +57,7 @@ export const startDemoCluster = async (
   podIps: readonly string[],
   { defer }: CleanupStack,
 ): Promise<DemoCluster> => {
-  const apiServer = await startEmbeddedApiServer(Date.now);
+  const apiServer = await startEmbeddedApiServer(Date.now, checkApprovalRules);
   defer(apiServer.close);
   const { objects } = apiServer;
   for (const [plural, names] of Object.entries(WEBHOOKS)) {
@@ -64,11 +66,12 @@ export const startDemoCluster = async (
   }
   for (const path of listStoredObjectPaths(INSTALLED.namespace)) objects.create(path, {});
   objects.create(`/api/v1/namespaces/${NAMESPACE}`, {});
-  objects.create(`/api/v1/namespaces/${NAMESPACE}/serviceaccounts/${ACCOUNT}`, {});
+  for (const name of ACCOUNTS) {
+    objects.create(`/api/v1/namespaces/${NAMESPACE}/serviceaccounts/${name}`, {});
+  }
   const policy = toJsonObject(parse(readPolicyText()));
   const { name } = policy['metadata'] as { readonly name: string };
   objects.create(`/apis/${API_GROUP}/${API_VERSION}/${TASK_POLICIES}/${name}`, policy);
-  const podPath = `/api/v1/namespaces/${NAMESPACE}/pods/${ACCOUNT}`;
   return {
     apiServer,
     writeKubeconfig: (username) => {
@@ -87,9 +90,10 @@ export const startDemoCluster = async (
       const addresses = { podIP: podIps[0], podIPs: podIps.map((ip) => ({ ip })) };
       const [status, nodeName] = [{ phase: 'Running', ...addresses }, 'demo'];
       const running = { ...pod, spec: { ...pod.spec, nodeName }, status };
-      return objects.create(podPath, running)?.metadata.uid ?? '';
+      const path = `/api/v1/namespaces/${NAMESPACE}/pods/${pod.metadata?.name}`;
+      return objects.create(path, running)?.metadata.uid ?? '';
     },
-    projectToken: () => requestPodToken(apiServer),
+    projectToken: (name) => requestPodToken(apiServer, name),
   };
 };
 
@@ -110,12 +114,12 @@ const readCaBundle = (configuration: object | undefined): string => {
   return Buffer.from(first?.clientConfig.caBundle ?? '', 'base64').toString();
 };
 
-const requestPodToken = async (cluster: EmbeddedApiServer): Promise<string> => {
-  const path = `/api/v1/namespaces/${NAMESPACE}/serviceaccounts/${ACCOUNT}/token`;
+const requestPodToken = async (cluster: EmbeddedApiServer, name: string): Promise<string> => {
+  const path = `/api/v1/namespaces/${NAMESPACE}/serviceaccounts/${name}/token`;
   const spec = {
     audiences: [AUTHORITY_AUDIENCE],
     expirationSeconds: 600,
-    boundObjectRef: { kind: 'Pod', apiVersion: 'v1', name: ACCOUNT },
+    boundObjectRef: { kind: 'Pod', apiVersion: 'v1', name },
   };
   const { body } = await cluster.request('POST', path, { spec });
   return (body as { readonly status: { readonly token: string } }).status.token;

@@ -13,6 +13,7 @@ import { startChild } from './child-process.ts';
 import type { CleanupStack } from './cleanup-stack.ts';
 import type { DemoCluster } from './demo-cluster.ts';
 import { buildPlatform } from './demo-platform.ts';
+import { SECRETS_NAMESPACE } from './demo-upstreams.ts';
 import { findFreePorts } from '../test/kit/free-ports.ts';
 import { buildProgramPlan } from './program-plan.ts';
 import { waitUntilReady } from '../test/kit/retry.ts';
@@ -80,6 +81,7 @@ export const startControlPlane = async (
         [AUTHORITY_TUNING_ENV.kubeconfig]: access(authority),
         [AUTHORITY_ENV.platformFile]: platformFile,
         [AUTHORITY_ENV.namespace]: namespace,
+        [AUTHORITY_ENV.secretsNamespace]: SECRETS_NAMESPACE,
         [AUTHORITY_ENV.podName]: `${authority}-0`,
         [AUTHORITY_ENV.auditFolder]: getAuditFolder(folder),
         [AUTHORITY_ENV.listen]: `127.0.0.1:${new URL(endpoint).port}`,

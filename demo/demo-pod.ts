@@ -14,23 +14,22 @@ import type { Container, Pod } from '../lib/contract/pod.ts';
 import { createRoot, createVolumes, getVolumeFolder, type ProcessLayout } from './pod-processes.ts';
 import { DEMO_PROGRAMS } from './demo-programs.ts';
 
-const POD_FILE = join(DEMO_PROGRAMS.demo, 'pods', 'agent.yaml');
-/** Placeholder of the address of the embedded cloud. */
+/** Placeholders of the addresses of the embedded cloud and of the model API. */
 const CLOUD_PLACEHOLDER = 'http://cloud.example';
+const MODEL_PLACEHOLDER = 'http://model.example';
 
 const VEND_TASK = `${TASK_ANNOTATION_PREFIX}archive`;
 
-/** Reads `demo/pods/agent.yaml` and sets the address of the embedded cloud. */
-export const readDemoPod = (cloudEndpoint: string): Pod => {
-  const pod = parse(readFileSync(POD_FILE, 'utf8')) as Pod;
-  const containers = (pod.spec?.containers ?? []).map((container) => ({
-    ...container,
-    env: (container.env ?? []).map((one) =>
-      one.value === CLOUD_PLACEHOLDER ? { ...one, value: cloudEndpoint } : one,
-    ),
-  }));
-  return { ...pod, spec: { ...pod.spec, containers } };
-};
+/** The pods of `demo/pods`. Each is named by its service account. */
+export type DemoPodName = 'agent' | 'reader';
+
+/** Reads a file of `demo/pods` and sets the addresses of the embedded cloud and of the model API. */
+export const readDemoPod = (name: DemoPodName, cloudEndpoint: string, modelUrl: string): Pod =>
+  parse(
+    readFileSync(join(DEMO_PROGRAMS.demo, 'pods', `${name}.yaml`), 'utf8')
+      .replaceAll(CLOUD_PLACEHOLDER, cloudEndpoint)
+      .replaceAll(MODEL_PLACEHOLDER, modelUrl),
+  ) as Pod;
 
 /** The same pod, with its vend task under a name for which no policy permits vend. */
 export const renameVendTask = (pod: Pod): Pod => {
@@ -43,7 +42,7 @@ export const renameVendTask = (pod: Pod): Pod => {
 export const prepareLayout = (
   folder: string,
   running: { readonly pod: Pod; readonly uid: string; readonly podIps: readonly string[] },
-  [loopback, telemetry, gateway]: readonly [number, number, number],
+  [loopback = 0, telemetry = 0, gateway = 0]: readonly number[],
 ): ProcessLayout => {
   const { pod, uid, podIps } = running;
   const { name = '', namespace = '' } = pod.metadata ?? {};

@@ -12,6 +12,7 @@ import type { ResultLine } from './result-line.ts';
 const HAS_MEMORY = existsSync('/proc/self/mem');
 const PROGRAM = "console.log('ready'); setInterval(() => undefined, 60_000);";
 const LOCAL_SECRET = 'the-secret-of-a-local-key';
+const MODEL_KEY = { description: 'the key of the model API', text: 'demo-0123456789abcdef' };
 
 let folder: string;
 let volume: string;
@@ -44,12 +45,27 @@ const check = async (env: Readonly<Record<string, string>>): Promise<ResultLine>
   child = consumer;
   await waitFor('the consumer', () => consumer.lines().length > 0, { intervalMs: 20 });
   const socket = join(folder, 'socket');
-  return checkConsumerKeys({ consumer, env, volume, socket, sessions: [session] });
+  return checkConsumerKeys({
+    consumer,
+    env,
+    volume,
+    socket,
+    sessions: [session],
+    keys: [MODEL_KEY],
+  });
 };
 
 describe('checkConsumerKeys', () => {
   it('finds none in a consumer that holds its local key alone', async () => {
     expect(await check({ KEY: LOCAL_SECRET })).toMatchObject({ expected: 'none', met: true });
+  });
+
+  it('finds the key of an Upstream in the consumer', async () => {
+    const { got, met } = await check({ KEY: LOCAL_SECRET, OTHER: MODEL_KEY.text });
+    expect({ got, met }).toMatchObject({
+      met: false,
+      got: expect.stringContaining(MODEL_KEY.description),
+    });
   });
 
   it('finds each part of a key of the cloud in the consumer', async () => {

@@ -5,12 +5,12 @@ import type { Child } from './child-process.ts';
 import { searchProcess, type Needle, type ProcessSearch } from './process-search.ts';
 import { buildLine, type ResultLine } from './result-line.ts';
 import { listSessionSecrets } from './secret-line.ts';
-import { searchSecrets, type SearchResult } from './secret-search.ts';
+import { searchSecrets, type SearchResult, type Secret } from './secret-search.ts';
 
 const CONTROL: Needle['description'] = 'its own local key';
 
 /**
- * Searches a running consumer for every key of the cloud: its environment, its memory and its volume. Its
+ * Searches a running consumer for every key of the cloud and of the Upstreams: its environment, its memory and its volume. Its
  * own local key must be found, because a search that finds nothing at all proves nothing.
  */
 export const checkConsumerKeys = async (given: {
@@ -21,10 +21,12 @@ export const checkConsumerKeys = async (given: {
   /** Its socket of the sidecar. */
   readonly socket: string;
   readonly sessions: readonly Session[];
+  /** Of the Upstreams. */
+  readonly keys: readonly Secret[];
 }): Promise<ResultLine> => {
   const startedAt = performance.now();
-  const { consumer, env, volume, socket, sessions } = given;
-  const secrets = sessions.flatMap(listSessionSecrets);
+  const { consumer, env, volume, socket, sessions, keys } = given;
+  const secrets = [...sessions.flatMap(listSessionSecrets), ...keys];
   const control = { description: CONTROL, text: await readLocalSecret(socket) };
   const inProcess = await searchProcess(consumer.pid, env, [...secrets, control]);
   const inVolume = searchSecrets(volume, secrets);
@@ -34,10 +36,10 @@ export const checkConsumerKeys = async (given: {
     ...listDoubts(inProcess, sessions),
   ];
   return buildLine({
-    name: 'the agent holds no key of the cloud',
+    name: 'the agent holds no key of a server',
     expected: 'none',
     got: problems.length === 0 ? 'none' : problems.join('; '),
-    detail: `${secrets.length} texts of ${sessions.length} sessions: ${describePlaces(inProcess, inVolume)}`,
+    detail: `${secrets.length} texts of ${sessions.length} sessions and ${keys.length} Upstreams: ${describePlaces(inProcess, inVolume)}`,
     milliseconds: performance.now() - startedAt,
   });
 };

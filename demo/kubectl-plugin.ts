@@ -4,7 +4,12 @@ import type { CleanupStack } from './cleanup-stack.ts';
 import { DEMO_PROGRAMS } from './demo-programs.ts';
 
 /** Output and exit code of `kubectl valetkey`. */
-export type PluginResult = { readonly code: number | string; readonly lines: readonly string[] };
+export type PluginResult = {
+  readonly code: number | string;
+  readonly lines: readonly string[];
+  /** The end of its output, with its errors. */
+  readonly lastLog: string;
+};
 
 /** Runs `kubectl valetkey` with this kubeconfig. */
 export const createKubectlPlugin =
@@ -21,7 +26,7 @@ export const createKubectlPlugin =
       cwd: folder,
     });
     defer(child.stop);
-    return { code: await child.ended, lines: child.lines() };
+    return { code: await child.ended, lines: child.lines(), lastLog: child.lastLog() };
   };
 
 export type RunKubectlPlugin = ReturnType<typeof createKubectlPlugin>;

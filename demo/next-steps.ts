@@ -6,7 +6,13 @@ import { DEMO_PROGRAMS } from './demo-programs.ts';
 import type { DemoState } from './demo.ts';
 
 /** Shell commands to try while everything keeps running. */
-export const renderNextSteps = ({ layout, pod, telemetryUrl, kubeconfig }: DemoState): string => {
+export const renderNextSteps = ({
+  layout,
+  pod,
+  telemetryUrl,
+  kubeconfig,
+  records,
+}: DemoState): string => {
   const { env, command } = buildProcess(layout, findContainer(pod, 'agent'));
   const uri = env[CONSUMER_ENV.credentialsUri] ?? '';
   const { origin } = new URL(uri);
@@ -33,6 +39,9 @@ Try, in another shell:
   export KUBECONFIG=${kubeconfig}
   ${tool} status
   ${tool} revoke --pod default/agent --reason "trying it out"
+
+  # what happened in a run, from its intent to its end
+  ${tool} ${records.command.join(' ')}
 
   # what Prometheus sees
   curl -s ${telemetryUrl}/metrics

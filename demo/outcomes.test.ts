@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { CloudEvent } from '../test/fakes/cloud/embedded-cloud.ts';
 import { buildAgentLines } from './agent-lines.ts';
-import type { StepReport } from './agent.ts';
+import type { StepReport } from './agent-calls.ts';
 import { buildNoExceptionLine } from './helper-lines.ts';
 import { describeCloudOutcome, describeGatewayOutcome } from './outcomes.ts';
 import { buildUploadLine, UPLOAD } from './upload-line.ts';

@@ -1,5 +1,5 @@
 import type { CloudEvent } from '../test/fakes/cloud/embedded-cloud.ts';
-import type { StepReport } from './agent.ts';
+import type { StepReport } from './agent-calls.ts';
 
 type Outcome = { readonly status: number; readonly code?: string | undefined };
 

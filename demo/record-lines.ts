@@ -13,6 +13,8 @@ export type RecordLines = {
   readonly timelineLine: ResultLine;
   /** The timeline of one run, as text. */
   readonly timeline: readonly string[];
+  /** The words after `kubectl valetkey` that show it. */
+  readonly command: readonly string[];
 };
 
 /**
@@ -24,8 +26,8 @@ export const checkRecords = async (given: {
   readonly tool: RunKubectlPlugin;
   readonly events: readonly CloudEvent[];
   readonly run: string;
-  /** The sidecar's log with its journal. */
-  readonly calls: string;
+  /** The sidecars' logs with their journals. */
+  readonly calls: readonly string[];
 }): Promise<RecordLines> => {
   const { folder, tool, events, run, calls } = given;
   const files = listAuditFiles(folder);
@@ -33,15 +35,17 @@ export const checkRecords = async (given: {
   const trail = join(folder, 'cloudtrail.json');
   writeFileSync(trail, renderCloudTrail(events));
   const records = files.flatMap((file) => ['--records', file]);
-  const logs = ['--cloud-log', trail, '--calls', calls];
+  const journals = calls.flatMap((file) => ['--calls', file]);
+  const shown = ['audit', 'timeline', run, ...records, ...journals, '--cloud-log', trail];
   const [verify, timeline] = await Promise.all([
-    measureTime(() => tool('audit-verify', 'audit', 'verify', ...files, '--calls', calls)),
-    measureTime(() => tool('audit-timeline', 'audit', 'timeline', run, ...records, ...logs)),
+    measureTime(() => tool('audit-verify', 'audit', 'verify', ...files, ...journals)),
+    measureTime(() => tool('audit-timeline', ...shown)),
   ]);
   return {
     verification: buildVerificationLine(verify),
     timelineLine: buildTimelineLine(timeline),
     timeline: timeline.result.lines,
+    command: shown,
   };
 };
 
@@ -49,8 +53,9 @@ const listAuditFiles = (folder: string): readonly string[] =>
   readdirSync(getAuditFolder(folder)).map((name) => join(getAuditFolder(folder), name));
 
 /** The authority records the head of a run's journal a second after the end of the run, or after a refusal. */
-const waitForHeads = (folder: string, calls: string): Promise<unknown> => {
-  const runs = new Set(readLines(calls).flatMap((line) => CALL_RUN.exec(line)?.[1] ?? []));
+const waitForHeads = (folder: string, calls: readonly string[]): Promise<unknown> => {
+  const lines = calls.flatMap(readLines);
+  const runs = new Set(lines.flatMap((line) => CALL_RUN.exec(line)?.[1] ?? []));
   return waitFor(
     'records of the calls of each run',
     () => {
@@ -99,7 +104,16 @@ const buildVerificationLine = ({ result, milliseconds }: TimedResult): ResultLin
 /** Names of chains of records begin with it; journals are named by their run. */
 const CHAIN = INSTALLED.authority;
 
-const KINDS = ['intent', 'policy', 'credentials', 'call', 'cloud call', 'end', 'summary'];
+const KINDS = [
+  'intent',
+  'policy',
+  'approval',
+  'credentials',
+  'call',
+  'cloud call',
+  'end',
+  'summary',
+];
 
 const buildTimelineLine = ({ result, milliseconds }: TimedResult): ResultLine => {
   const kinds = result.lines.flatMap(

@@ -25,6 +25,14 @@ export const buildLine = (given: {
   };
 };
 
+type Outcome = readonly [got: string, expected: string];
+
+/** What was expected if each outcome is, otherwise each outcome. */
+export const summarize = (expected: string, outcomes: readonly Outcome[]): string =>
+  outcomes.every(([got, wanted]) => got === wanted)
+    ? expected
+    : outcomes.map(([got]) => got).join('; ');
+
 const NAME_WIDTH = 36;
 const TIME_WIDTH = 9;
 

@@ -10,30 +10,35 @@ import type { Session } from '../test/fakes/cloud/sts/sessions.ts';
 import { buildLine, type ResultLine } from './result-line.ts';
 import { getVolumeFolder, type ProcessLayout } from './pod-processes.ts';
 import { getTokenFolder } from './demo-pod.ts';
+import type { RunningPod } from './running-pod.ts';
 import { searchSecrets, type Secret } from './secret-search.ts';
 
 /** Searches all files below the demo's folder for all secrets of this run. */
 export const checkSecrets = (given: {
-  readonly layout: ProcessLayout;
-  readonly pod: Pod;
+  readonly folder: string;
+  readonly pods: readonly Pick<RunningPod, 'layout' | 'pod' | 'token'>[];
   readonly sessions: readonly Session[];
-  readonly token: string;
+  /** Of the Upstreams. */
+  readonly keys: readonly Secret[];
 }): ResultLine => {
   const startedAt = performance.now();
-  const { layout, pod, sessions, token } = given;
+  const { folder, pods, sessions, keys } = given;
   const secrets = [
     ...sessions.flatMap(listSessionSecrets),
-    { description: 'the projected token', text: token, allowedFolder: getTokenFolder(layout) },
-    ...listConsumerSecrets(layout, pod),
+    ...keys,
+    ...pods.flatMap(({ layout, pod, token }) => [
+      { description: 'the projected token', text: token, allowedFolder: getTokenFolder(layout) },
+      ...listConsumerSecrets(layout, pod),
+    ]),
   ];
-  const { files, leaks, missing } = searchSecrets(layout.folder, secrets);
+  const { files, leaks, missing } = searchSecrets(folder, secrets);
   const problems = [...leaks, ...missing.map((what) => `${what} is not where it belongs`)];
   if (sessions.length === 0) problems.push('no session was issued');
   return buildLine({
     name: 'no file holds the secret',
     expected: 'none',
     got: problems.length === 0 ? 'none' : problems.join('; '),
-    detail: `${sessions.length} sessions, ${secrets.length} texts, ${files} files`,
+    detail: `${sessions.length} sessions, ${keys.length} Upstreams, ${secrets.length} texts, ${files} files`,
     milliseconds: performance.now() - startedAt,
   });
 };

@@ -1,7 +1,7 @@
 import { API_GROUP, API_VERSION, REVOCATIONS } from '../lib/contract/authority-api.ts';
 import type { EmbeddedApiServer } from '../test/fakes/api-server/embedded-api-server.ts';
 import type { CloudEvent } from '../test/fakes/cloud/embedded-cloud.ts';
-import type { StepReport } from './agent.ts';
+import type { StepReport } from './agent-calls.ts';
 import type { RunKubectlPlugin } from './kubectl-plugin.ts';
 import { describeGatewayOutcome, findGatewayCode } from './outcomes.ts';
 import { buildLine, type ResultLine } from './result-line.ts';

@@ -104,19 +104,22 @@ const readPatch = ({ patch, patchType }: ReviewResponse): readonly JsonPatchOp[]
   return JSON.parse(Buffer.from(patch, 'base64').toString()) as readonly JsonPatchOp[];
 };
 
+/** The longest that an API server allows: the machine may be busy. */
+const TIMEOUT_SECONDS = 30;
+
 const postReview = (webhook: WebhookAddress, path: string, body: string): Promise<string> =>
   new Promise((resolve, reject) => {
     const outgoing = request(
       {
         host: '127.0.0.1',
         port: webhook.port,
-        path: `${path}?timeout=10s`,
+        path: `${path}?timeout=${TIMEOUT_SECONDS}s`,
         method: 'POST',
         ca: webhook.ca,
         servername: webhook.serverName,
         headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
         agent: false,
-        timeout: 10_000,
+        timeout: TIMEOUT_SECONDS * 1000,
       },
       (incoming) => {
         const parts: Buffer[] = [];
