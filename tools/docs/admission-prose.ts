@@ -1,3 +1,21 @@
+import { FOREIGN_SERVICES } from '../../lib/injection/rules/foreign-services.ts';
+import { renderMarkdownTable } from './markdown-table.ts';
+
+const code = (texts: readonly string[]): string => texts.map((text) => `\`${text}\``).join(', ');
+
+/** How the keys of each service are recognized. */
+const buildServiceTable = (): string =>
+  renderMarkdownTable(
+    ['service', 'variables', 'keys start with', 'replaced by a task of provider', 'documented at'],
+    FOREIGN_SERVICES.map(({ title, variables, starts = [], provider, client, sources }) => [
+      title,
+      code(variables),
+      code(starts),
+      `\`${provider}\`${client === undefined ? '' : `, client \`${client}\``}`,
+      sources.map((source) => `<${source}>`).join(', '),
+    ]),
+  );
+
 /** What a rule's section contains in addition to its row in the table of rules. */
 export const RULE_NOTES: Readonly<Record<string, string>> = {
   '2': `An injection template contains every field that injection sets, for one version and one set of
@@ -37,7 +55,19 @@ false values are none.
 An agent may need a model of another cloud, for which tasks have no credentials. With
 \`pods.otherClouds: allow\` what rules 5 and 7 find of Azure and Google is a warning that names it (\`allowed by
 pods.otherClouds\`), in every namespace, and the authority permits it. Valetkey does not limit, record or revoke
-these credentials. What they find of AWS is denied as before, also in the same command or import.`,
+these credentials. What they find of AWS is denied as before, also in the same command or import.
+
+Keys of services that are no clouds are recognized by their variable, also as a key of a Secret under another name or as
+an assignment in a command; by their form in a value or a command; and by the name or the prefix of a Secret in
+\`envFrom\`, such as \`openai-api-key\`. A \`DATABASE_URL\` counts if it holds a password or comes from a Secret. What a
+shell reads when it starts, as in \`OPENAI_API_KEY="$(cat /var/run/valetkey/token)"\`, is none, nor is the pod's UID
+(\`fieldRef: metadata.uid\`), which injection sets. \`pods.foreignKeys\` decides:
+\`warn\`, the default, admits the pod with a warning (\`refused with pods.foreignKeys: refuse\`), and \`refuse\` denies it,
+at admission and for each run. In a container with a task whose \`client\` is in the table, a key of this row is
+denied with both. The webhook and the authority decide; no admission policy covers rule 7 for variables.
+[Migrate from static keys](static-keys.md) shows the way.
+
+${buildServiceTable()}`,
   '9': `After an ephemeral container was added, the pod can start no more runs, no matter who added it: the authority
 refuses the pod. Replace the pod afterwards.`,
   '11': `\`kubectl exec -c valetkey-sidecar …\` and \`kubectl attach -c valetkey-sidecar …\` are denied, over

@@ -61,7 +61,7 @@ const listAnnotationErrors = async (
   const containers = (value as Pod | undefined)?.spec?.containers?.map(({ name }) => name);
   const consumers = { containers: containers ?? ['agent'], addressable: [] };
   const tasks = await createTaskReader(
-    // Examples of provider http need an authority, which changes nothing else of a declaration.
+    // Examples of provider http and of delegation need an authority, which changes nothing else of a declaration.
     { ...platform.value, trust: 'authority' },
     createCatalogLoader(),
   )({ annotations, consumers });
@@ -78,10 +78,12 @@ const declaringExamples = yaml.filter(
 );
 /** The examples of docs/admission.md are parts of denied pods: admission-page.test.ts checks them. */
 const upstreams = yaml.filter(({ value }) => toMapping(value)['kind'] === 'Upstream');
+/** Objects of Kubernetes, which are no values of the chart. */
+const isObject = (value: unknown): boolean => toMapping(value)['apiVersion'] !== undefined;
 const chartValues = yaml.filter(
   (example) =>
     !declaringExamples.includes(example) &&
-    !upstreams.includes(example) &&
+    !isObject(example.value) &&
     example.page !== 'docs/admission.md',
 );
 
@@ -100,12 +102,37 @@ describe('examples in the documentation', () => {
     expect(parsed.ok ? [] : parsed.faults.map(formatFieldError)).toEqual([]);
   });
 
+  it('include an Upstream in each page about one', () => {
+    const found = new Set(upstreams.map(({ page }) => page));
+    const about = ['upstreams', 'git', 'mcp', 'postgres'].map((name) => `docs/${name}.md`);
+    expect([...found]).toEqual(expect.arrayContaining(about));
+  });
+
+  it.each(upstreams)('have only members that the CRD keeps in $page', ({ value }) => {
+    expect(listPrunedKeys(toMapping(value)['spec'], upstreamSchema)).toEqual([]);
+  });
+
   it.each(chartValues)('name existing chart values in $page', ({ value }) => {
     expect(listUnknownKeys(value, parse(readPage('charts/valetkey/values.yaml')))).toEqual([]);
   });
 
   it.each(listFencedBlocks('json'))('are valid JSON in $page', ({ text }) => {
     expect(() => JSON.parse(text) as unknown).not.toThrow();
+  });
+
+  it.each(listFencedBlocks('hcl'))('refer only to what they declare in $page', ({ text }) => {
+    const declared = Array.from(
+      text.matchAll(/^(resource|data|variable) ("\w+")?(?: ?)("\w+")? ?\{$/gm),
+      ([, kind = '', ...labels]) => [kind, ...labels].filter(Boolean).join('.').replaceAll('"', ''),
+    ).map((name) => name.replace(/^resource\./, '').replace(/^variable\./, 'var.'));
+    const used = Array.from(
+      text.matchAll(/\b((?:data\.)?aws_\w+\.\w+|var\.\w+)/g),
+      ([, name = '']) => name,
+    );
+    expect(used.length).toBeGreaterThan(0);
+    expect(used.filter((name) => !declared.includes(name))).toEqual([]);
+    // The provider's URL is the issuer of the page's other examples.
+    expect(text).toContain('url            = "https://issuer.example.com/valetkey"');
   });
 
   it('show the errors of admission in docs/tasks.md', async () => {
@@ -122,6 +149,34 @@ describe('examples in the documentation', () => {
   });
 });
 
+type Schema = {
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly items?: Schema;
+};
+
+const crd = parse(readPage('charts/valetkey/crds/upstreams.yaml')) as {
+  readonly spec: {
+    readonly versions: readonly { readonly schema: { readonly openAPIV3Schema: Schema } }[];
+  };
+};
+const upstreamSchema = crd.spec.versions[0]?.schema.openAPIV3Schema.properties?.['spec'];
+
+/** An API server drops them without an error. A schema without properties takes any. */
+const listPrunedKeys = (
+  value: unknown,
+  schema: Schema | undefined,
+  path = '',
+): readonly string[] =>
+  Array.isArray(value)
+    ? value.flatMap((each) => listPrunedKeys(each, schema?.items, `${path}[]`))
+    : Object.entries(isMapping(value) && schema?.properties !== undefined ? value : {}).flatMap(
+        ([key, member]) => {
+          const known = schema?.properties?.[key];
+          const at = `${path}.${key}`;
+          return known === undefined ? [at] : listPrunedKeys(member, known, at);
+        },
+      );
+
 /** If the chart's own value is an empty mapping, its user chooses the keys. */
 const listUnknownKeys = (given: unknown, known: unknown, path = ''): readonly string[] => {
   if (!isMapping(given) || !isMapping(known) || Object.keys(known).length === 0) return [];
@@ -135,11 +190,13 @@ const listUnknownKeys = (given: unknown, known: unknown, path = ''): readonly st
 describe.each(pages)('%s', (page) => {
   const text = readPage(page);
   const prose = text.replaceAll(/^ *```.*?^ *```$/gms, '');
+  /** Without patterns in code, whose brackets look like links. */
+  const linked = prose.replaceAll(/`[^`\n]*`/g, 'code');
   const all = (pattern: RegExp, from = prose): readonly string[] =>
     Array.from(from.matchAll(pattern), ([, found = '']) => found);
 
   it('links to files that exist', () => {
-    const links = all(/\]\(([^)\s#]+)/g).filter((link) => !/^[a-z]+:/.test(link));
+    const links = all(/\]\(([^)\s#]+)/g, linked).filter((link) => !/^[a-z]+:/.test(link));
     const broken = links.filter((link) => !existsSync(join(root, dirname(page), link)));
     expect(broken).toEqual([]);
   });
@@ -148,14 +205,21 @@ describe.each(pages)('%s', (page) => {
     const named = all(
       /`((?:bench|charts|cmd|demo|docs|e2e|fuzz|lib|manifests|test|tools)\/[\w./-]+)`/g,
     );
-    const isBuilt = (file: string): boolean => file.startsWith('bench/out/');
-    expect(named.filter((file) => !isBuilt(file) && !existsSync(join(root, file)))).toEqual([]);
+    // Built by the benchmark; methods of MCP.
+    const others = /^bench\/out\/|^tools\/(?:list|call)$/;
+    expect(named.filter((file) => !others.test(file) && !existsSync(join(root, file)))).toEqual([]);
   });
 
   it('names make targets that exist', () => {
     const targets = all(/^([a-z0-9-]+):.*## /gm, readPage('Makefile'));
     const named = all(/(?:^|`|or: )make ([a-z0-9-]+)/gm, text);
     expect(named.filter((name) => !targets.includes(name))).toEqual([]);
+  });
+
+  it('names alerts that exist', () => {
+    const named = all(/\b(Valetkey[A-Z]\w+)/g);
+    const isAlert = (name: string) => existsSync(join(root, `docs/runbooks/${name}.md`));
+    expect(named.filter((name) => !isAlert(name))).toEqual([]);
   });
 
   it('names metrics that exist', () => {

@@ -2,16 +2,26 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { renderAdmissionPage } from './admission-page.ts';
+import { renderApiPage } from './api-page.ts';
+import { renderChartPage } from './chart-page.ts';
 import { renderMetricsPage } from './metrics-page.ts';
+import { renderPerformancePage } from './performance-page.ts';
 import { renderRefusalsPage } from './refusals-page.ts';
+import { renderResourcesPage } from './resources-page.ts';
+import { renderSizingPage } from './sizing-page.ts';
 
 const DOCS = join(import.meta.dirname, '../../docs');
 
-/** The pages of docs/ that are written from the code. */
+/** The pages, by their place from docs/, that are written from the code and the chart, and the figures of one. */
 export const GENERATED_PAGES: Record<string, () => string> = {
   'admission.md': renderAdmissionPage,
+  'api.md': renderApiPage,
   'metrics.md': renderMetricsPage,
+  'performance.md': renderPerformancePage,
   'refusals.md': renderRefusalsPage,
+  'resources.md': renderResourcesPage,
+  '../charts/valetkey/README.md': renderChartPage,
+  'sizing.md': renderSizingPage,
 };
 
 /** Names of the pages that are not as the code would write them. */

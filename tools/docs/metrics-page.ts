@@ -12,7 +12,7 @@ export const renderMetricsPage = (): string => `# Metrics
 
 Every program serves Prometheus text at \`/metrics\` on its telemetry port: 9444 of the webhook, 9446 of
 the authority, 9472 of each sidecar. No label ever holds a secret, a pod's UID or a session name, and every label has a small
-set of values: a webhook replica has at most 300 series, an authority replica 600, and a sidecar 100 for one
+set of values: a webhook replica has at most 300 series, an authority replica 900, and a sidecar 100 for one
 task, so that 500 pods have at most 50,000.
 
 The webhook and the authority also serve the process and event-loop metrics of Node.js programs, by their usual

@@ -10,7 +10,8 @@ The authority responds to a refused request with \`error\` (RFC 6749, RFC 9396),
 the log of the authority, and the label \`reason\` of \`valetkey_authority_requests_total\` contain the same
 code. A consumer in the pod receives it as \`Code\`.
 
-- **400 and 403 are final**: a retry has the same result until the remedy in the last column is applied.
+- **400 and 403 are final**: a retry has the same result until the remedy in the last column is applied. Where people
+  are asked (\`approval_…\`), the same request collects their answer, or asks again after it ended.
 - **429 and 503 are temporary**: the sidecar retries after \`Retry-After\`, and serves its current
   credentials until then.
 

@@ -14,6 +14,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 import { SIDECAR_UID, WEBHOOK_UID } from '../../lib/contract/names.ts';
 import { NODE_PATH, PROGRAM_FOLDER } from '../../lib/contract/paths.ts';
+import { LAZY_BUNDLES } from '../build/lazy-bundles.ts';
 import { POLICY_BUNDLE } from '../../lib/policy/cedar-bundle.ts';
 import { findFileFaults } from './root-folder-check.ts';
 import { setFileModes } from './file-modes.ts';
@@ -33,7 +34,7 @@ beforeEach(() => {
     'webhook.cjs',
     'authority.cjs',
     'sidecar.cjs',
-    'sidecar-gateway.cjs',
+    ...LAZY_BUNDLES.map(({ file }) => file),
     'webhook.cjs.map',
   ];
   for (const name of [...bundles, 'data/actions/s3.json', ...POLICY_BUNDLE.files]) {
@@ -83,8 +84,8 @@ const readMode = (path: string): number => statSync(join(out, path)).mode & 0o77
     rmSync(join(folder, 'dist', 'sidecar.cjs'));
     expect(buildTestRoot).toThrow('sidecar.cjs: expected a bundle');
     writeFileSync(join(folder, 'dist', 'sidecar.cjs'), '{}');
-    rmSync(join(folder, 'dist', 'sidecar-gateway.cjs'));
-    expect(buildTestRoot).toThrow('sidecar-gateway.cjs: expected a bundle');
+    rmSync(join(folder, 'dist', 'sidecar-sts.cjs'));
+    expect(buildTestRoot).toThrow('sidecar-sts.cjs: expected a bundle');
   });
 
   it.each([

@@ -20,8 +20,20 @@ export const ALLOWED_WORDS: Readonly<Record<string, Readonly<Record<string, stri
   'lib/upstreams/upstream-parser.test.ts': {
     openapiv3schema: 'a field of CustomResourceDefinitions',
   },
+  'tools/docs/examples.test.ts': { openapiv3schema: 'a field of CustomResourceDefinitions' },
+  'lib/approvals/approval-objects.test.ts': {
+    openapiv3schema: 'a field of CustomResourceDefinitions',
+  },
+  'lib/approvals/proposal-objects.test.ts': {
+    openapiv3schema: 'a field of CustomResourceDefinitions',
+  },
+  'tools/docs/resources-page.ts': { openapiv3schema: 'a field of CustomResourceDefinitions' },
+  'tools/docs/api-page.ts': { oneof: 'a keyword of JSON Schema' },
+  'cmd/authority/api-schemas.ts': { oneof: 'a keyword of JSON Schema' },
+  'cmd/sidecar/api-description.ts': { oneof: 'a keyword of JSON Schema' },
   'e2e/clients/python/recording_endpoint.py': { alive: 'HTTP: Keep-Alive' },
   'e2e/clients/rust/Cargo.toml': { edition: 'Cargo: the key of a package' },
+  'lib/edge/http/http2-exchange.ts': { alive: 'HTTP: Connection: keep-alive' },
   'lib/edge/http/https-server.test.ts': { alive: 'HTTP: Connection: keep-alive' },
   'tools/chart/chart-cases.ts': { certmanager: 'the product cert-manager, as in values.yaml' },
   'test/kit/static-cases.ts': {
@@ -30,5 +42,10 @@ export const ALLOWED_WORDS: Readonly<Record<string, Readonly<Record<string, stri
   'lib/contract/pod.ts': { nodeselectorterms: 'a field of Kubernetes pods' },
   'lib/injection/pod-schema.ts': { nodeselectorterms: 'a field of Kubernetes pods' },
   'lib/injection/rules/operating-system.ts': { nodeselectorterms: 'a field of Kubernetes pods' },
+  'cmd/sidecar/fixtures/mcp-conformance-server.ts': {
+    oneof: 'a keyword of JSON Schema',
+    anyof: 'a keyword of JSON Schema',
+  },
+  'tools/site/config.ts': { utils: 'a member of markdown-it' },
   'lib/policy/cedar.ts': { policysettexttoparts: 'a function of @cedar-policy/cedar-wasm' },
 };

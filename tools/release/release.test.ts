@@ -5,6 +5,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -16,12 +17,13 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
 
 import { VERSION } from '../../lib/contract/version.ts';
+import { POLICY_BUNDLE } from '../../lib/policy/cedar-bundle.ts';
 import { listLinkedLibraries } from '../image/root-folder.ts';
-import { PACKAGES_FILE } from '../image/license-notices.ts';
+import { NOTICES_FILE, PACKAGES_FILE } from '../image/license-notices.ts';
 import { compress, packFolder, toSha256 } from './archive.ts';
 import { digestTree } from './build-release.ts';
 import { checkChartVersion, writeChart } from './chart-package.ts';
-import type { CliArchive } from './cli-archives.ts';
+import { writeCliArchives, type CliArchive } from './cli-archives.ts';
 import { writeImageLayout } from './image.ts';
 import { NODE_LIBRARIES, NODE_VERSION, PLATFORMS } from './platforms.ts';
 import type { ReleaseContext } from './release-context.ts';
@@ -265,5 +267,48 @@ describe('workflows', () => {
     const isTarget = (target: string): boolean => new RegExp(`^${target}:`, 'm').test(makefile);
     expect(named).toContain('release-check');
     expect(named.filter((target) => !isTarget(target))).toEqual([]);
+  });
+});
+
+describe('the archive of the plugin', () => {
+  /** A script as Node, because Node itself takes long to compress. */
+  const writeNode = (packageFolder: string): void => {
+    mkdirSync(join(packageFolder, 'bin'), { recursive: true });
+    writeFileSync(join(packageFolder, 'bin/node'), '#!/bin/sh\necho own "$@"\n', { mode: 0o755 });
+    writeFileSync(join(packageFolder, 'LICENSE'), '');
+  };
+
+  const unpack = (target: string): string => {
+    const into = join(folder, target);
+    mkdirSync(into);
+    const archive = join(context.out, `kubectl-valetkey_${VERSION}_${target}.tar.gz`);
+    execFileSync('tar', ['-xzf', archive, '-C', into]);
+    symlinkSync(join(into, 'kubectl-valetkey'), join(into, 'link'));
+    return into;
+  };
+
+  it('runs by a link with the Node that it contains, or else with that on PATH, and needs no npm', () => {
+    const node = join(folder, 'node-package');
+    writeNode(node);
+    mkdirSync(join(context.dist, 'data'));
+    for (const name of ['kubectl-valetkey.cjs', NOTICES_FILE, ...POLICY_BUNDLE.files])
+      writeFileSync(join(context.dist, name), '');
+    const [platform] = PLATFORMS;
+    if (platform === undefined) throw new Error('expected a platform');
+    writeCliArchives([{ platform, node, rootFolder: '' }], context);
+    const onPath = join(folder, 'path');
+    mkdirSync(onPath);
+    writeFileSync(join(onPath, 'node'), '#!/bin/sh\necho foreign "$@"\n', { mode: 0o755 });
+    const run = (target: string, path: string): string => {
+      const env = { PATH: path };
+      return execFileSync(join(unpack(target), 'link'), ['status'], { env, encoding: 'utf8' });
+    };
+    const linux = `linux_${platform.architecture}`;
+    expect(run(linux, '/usr/bin:/bin')).toBe(
+      `own ${join(folder, linux, 'kubectl-valetkey.cjs')} status\n`,
+    );
+    expect(run('darwin_arm64', `${onPath}:/usr/bin:/bin`)).toBe(
+      `foreign ${join(folder, 'darwin_arm64', 'kubectl-valetkey.cjs')} status\n`,
+    );
   });
 });

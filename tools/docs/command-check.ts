@@ -1,0 +1,50 @@
+import { runProgram } from '../../cmd/kubectl-valetkey/program.ts';
+import type { Io } from '../../cmd/kubectl-valetkey/io.ts';
+import { EXIT, ToolError } from '../../cmd/kubectl-valetkey/tool-error.ts';
+
+const accessError = new ToolError(EXIT.unreachable, ['access reached']);
+const stopAtAccess = () => {
+  throw accessError;
+};
+
+/** An environment of the tool in which each access to a file or a cluster ends the command. */
+export const createStoppedIo = (write: (text: string) => void): Io => ({
+  out: write,
+  error: write,
+  listFiles: (path) => Promise.resolve([path]),
+  streamFile: stopAtAccess,
+  writeFile: stopAtAccess,
+  createClusterClient: stopAtAccess,
+  fetchDocument: stopAtAccess,
+  showInBrowser: stopAtAccess,
+  onInterrupt: stopAtAccess,
+  schedule: stopAtAccess,
+  now: () => 0,
+  newId: () => 'id',
+});
+
+/** What {@link checkCommand} returns for a command with valid arguments. */
+export const VALID_COMMAND = { code: EXIT.unreachable, help: 'access reached\n' };
+
+/** Runs a command until its first access to a file or a cluster: its arguments are valid if it gets there. */
+export const checkCommand = async (words: readonly string[]) => {
+  let help = '';
+  const code = await runProgram(
+    words,
+    createStoppedIo((text) => (help += text)),
+  );
+  return { code, help };
+};
+
+/** The arguments of each `kubectl valetkey` command in a line of a page, split as by a shell. */
+export const listOwnCommands = (line: string): readonly (readonly string[])[] =>
+  line
+    .split(' | ')
+    .filter((command) => command.startsWith('kubectl valetkey '))
+    .map((command) =>
+      Array.from(
+        command.matchAll(/"([^"]*)"|(\S+)/g),
+        ([, quoted, plain]) => quoted ?? plain ?? '',
+      ),
+    )
+    .map(([, , ...words]) => words);

@@ -1,0 +1,135 @@
+import {
+  cpSync,
+  globSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { parseArgs } from 'node:util';
+import { build } from 'vitepress';
+import type { SiteData } from './config.ts';
+import { checkSite } from './built-site.ts';
+import { buildNavigation, findUnlistedPages } from './navigation.ts';
+import {
+  findBrokenLinks,
+  readPages,
+  readRepositoryUrl,
+  renderSitePage,
+  repositoryFolder,
+  toSitePath,
+} from './pages.ts';
+import type { Page, Repository } from './pages.ts';
+
+const HELP = `Build docs/ and a landing page into a static site.
+
+  node tools/site/main.ts [--base PATH] [--ref REF] [--out FOLDER]
+
+--base  the path below which the site is served (default: /)
+--ref   the branch or tag whose files the site links to (default: main)
+--out   where the site is written (default: dist/site)
+
+Broken links, pages that docs/README.md does not list, and anything that a page would load from another host fail the
+build. Exit status 1: problems found.
+`;
+
+const STEPS = 4;
+
+const announce = (step: number, text: string): void => console.log(`[${step}/${STEPS}] ${text}`);
+
+/** @throws Error that lists the problems, if there are any */
+const requireNone = (what: string, problems: readonly string[]): void => {
+  if (problems.length > 0) throw new Error(`${what}:\n  ${problems.join('\n  ')}`);
+};
+
+/** Writes the sources of the site: pages with links of the site, images, configuration and theme. */
+const writeSources = (
+  folder: string,
+  { pages, data }: { readonly pages: readonly Page[]; readonly data: SiteData },
+): void => {
+  rmSync(folder, { recursive: true, force: true });
+  const write = (path: string, text: string): void => {
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    writeFileSync(join(folder, path), text);
+  };
+  for (const page of pages) write(toSitePath(page.path), renderSitePage(page, data.repository));
+  const images = globSync('docs/**/*.{png,svg}', { cwd: repositoryFolder });
+  for (const image of images) {
+    cpSync(join(repositoryFolder, image), join(folder, 'public', relative('docs', image)));
+  }
+  const mermaid = join(repositoryFolder, 'node_modules/@mermaid-js/tiny/dist/mermaid.tiny.js');
+  cpSync(mermaid, join(folder, 'public/mermaid.js'));
+  cpSync(join(import.meta.dirname, 'theme'), join(folder, '.vitepress/theme'), { recursive: true });
+  const configuration = join(import.meta.dirname, 'config.ts');
+  write(
+    '.vitepress/config.mjs',
+    `import { createSiteConfig } from ${JSON.stringify(configuration)};
+export default createSiteConfig(${JSON.stringify(data)});
+`,
+  );
+};
+
+const measure = (folder: string): number =>
+  globSync('**/*', { cwd: folder })
+    .map((path) => statSync(join(folder, path)))
+    .reduce((sum, file) => sum + (file.isFile() ? file.size : 0), 0);
+
+const main = async (): Promise<void> => {
+  const { values } = parseArgs({
+    options: {
+      base: { type: 'string', default: '/' },
+      ref: { type: 'string', default: 'main' },
+      out: { type: 'string', default: join(repositoryFolder, 'dist', 'site') },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(HELP);
+    return;
+  }
+  if (!/^\/(?:[^ ]*\/)?$/.test(values.base)) {
+    throw new Error(`--base: expected a path with a slash at both ends, got ${values.base}`);
+  }
+  const manifest = JSON.parse(readFileSync(join(repositoryFolder, 'package.json'), 'utf8')) as {
+    readonly version: string;
+    readonly repository?: unknown;
+  };
+  const repository: Repository = { url: readRepositoryUrl(manifest), ref: values.ref };
+  const pages = readPages();
+  announce(1, `check the links of ${pages.length} pages, and the navigation`);
+  const navigation = buildNavigation(pages, repository);
+  requireNone('broken links', findBrokenLinks(pages));
+  requireNone('not in docs/README.md', findUnlistedPages(pages, navigation));
+
+  const sources = join(repositoryFolder, 'dist', 'site-sources');
+  announce(2, `write the sources to ${relative(repositoryFolder, sources)}`);
+  const data: SiteData = {
+    version: manifest.version,
+    base: values.base,
+    outputFolder: values.out,
+    cacheFolder: join(repositoryFolder, 'dist', 'site-cache'),
+    repository,
+    navigation,
+  };
+  writeSources(sources, { pages, data });
+
+  announce(3, 'build the site with VitePress (up to two minutes)');
+  await build(sources);
+
+  announce(4, 'check each link of the built pages');
+  const { pageCount, linkCount, problems } = checkSite(values.out, values.base);
+  requireNone('problems of the built site', problems);
+  const megabytes = (measure(values.out) / 1e6).toFixed(1);
+  console.log(
+    `Site of version ${manifest.version}: ${pageCount} pages, ${linkCount} links, ${megabytes} MB in ${relative(process.cwd(), values.out)}. Serve it with any web server, or: npx vitepress preview ${relative(process.cwd(), sources)}`,
+  );
+};
+
+try {
+  await main();
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}
