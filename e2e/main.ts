@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startBusyLoops } from './busy-loops.ts';
 import { findMissingClientTools } from './clients/client-builds.ts';
@@ -11,6 +12,7 @@ import { claimExternalEnvironment, claimOwnEnvironment } from './test-environmen
 import type { TestEnvironment } from './test-environment.ts';
 import { formatEntryName, listEntryGroups, runMatrix } from './matrix.ts';
 import type { MatrixEntry, MatrixOptions } from './matrix.ts';
+import { entryNames, listBuilds, type EntryName } from './test-selection.ts';
 import { formatReport, isSuccessful } from './test-results.ts';
 import type { TestResult } from './test-results.ts';
 
@@ -24,6 +26,7 @@ const help = `Run end-to-end tests on a real Kubernetes cluster with two real cl
   --trust KIND      run only the matrix entries of one kind of trust: authority or cluster
   --cluster FOLDER  use the cluster that \`node e2e/cluster/main.ts up --folder FOLDER\` started
   --keep            leave the cluster running
+  --screenshots     write the screenshots of docs/console.md
   --under-load      keep two cores busy at the same time: all tests must still pass
 
 e2e/test-selection.ts lists which test file runs in which matrix entry.
@@ -40,6 +43,7 @@ const { values } = parseArgs({
     trust: { type: 'string' },
     cluster: { type: 'string' },
     keep: { type: 'boolean', default: false },
+    screenshots: { type: 'boolean', default: false },
     'under-load': { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   },
@@ -49,6 +53,15 @@ const kubeconfig = getExternalKubeconfig();
 
 type Outcome = { results: TestResult[]; measurements: Measurement[] };
 
+const isSelected = (entry: EntryName): boolean => {
+  const trust = entry.endsWith('-cluster') ? 'cluster' : 'authority';
+  const [cloud] = entry.split('-');
+  return (values.cloud ?? cloud) === cloud && (values.trust ?? trust) === trust;
+};
+
+const listSelectedBuilds = (hasNode: boolean) =>
+  listBuilds(entryNames.filter(isSelected), { isFull: values.full, hasNode, only: values.only });
+
 const runTests = async (): Promise<Outcome> => {
   const { environment, release } =
     kubeconfig === undefined
@@ -57,8 +70,13 @@ const runTests = async (): Promise<Outcome> => {
           keep: values.keep,
           isFull: values.full,
           cloudNames: (['minio', 'rgw'] as const).filter((name) => (values.cloud ?? name) === name),
+          builds: listSelectedBuilds(true),
         })
-      : await claimExternalEnvironment(progress, { kubeconfig, isFull: values.full });
+      : await claimExternalEnvironment(progress, {
+          kubeconfig,
+          isFull: values.full,
+          builds: listSelectedBuilds(false),
+        });
   const options: MatrixOptions = {
     environment,
     isFull: values.full,
@@ -104,6 +122,8 @@ else if (missing.length > 0) {
   console.error(`make e2e cannot run here:\n- ${missing.join('\n- ')}`);
   process.exitCode = 2;
 } else {
+  if (values.screenshots)
+    process.env['VALETKEY_E2E_SCREENSHOTS'] = join(import.meta.dirname, '../docs/images');
   const stopBusyLoops = startBusyLoops(values['under-load'] ? 2 : 0);
   printOutcome(await runTests().finally(stopBusyLoops));
 }

@@ -6,6 +6,7 @@ import {
   takeServerMessage,
   type ServerMessage,
 } from '../lib/postgres/messages.ts';
+import { readRow, readServerError } from '../lib/postgres/query-messages.ts';
 import { createScramClient } from '../lib/postgres/scram.ts';
 import { createServerLogin } from '../lib/postgres/server-login.ts';
 import {
@@ -24,22 +25,9 @@ export type PostgresSession = {
   readonly close: () => void;
 };
 
-const readErrorFields = (payload: Buffer): string => {
-  const fields = payload.toString('utf8').split('\0');
-  const find = (code: string): string =>
-    fields.find((field) => field.startsWith(code))?.slice(1) ?? '';
-  return `${find('C')} ${find('M')}`;
-};
-
-const readRow = (payload: Buffer): readonly (string | null)[] => {
-  const row: (string | null)[] = [];
-  for (let at = 2, left = payload.readInt16BE(0); left > 0; left -= 1) {
-    const length = payload.readInt32BE(at);
-    at += 4;
-    row.push(length < 0 ? null : payload.toString('utf8', at, at + length));
-    at += Math.max(length, 0);
-  }
-  return row;
+const readErrorFields = (message: ServerMessage): string => {
+  const { sqlState, message: text } = readServerError(message);
+  return `${sqlState} ${text}`;
 };
 
 /** Reads messages one after the other. */
@@ -99,7 +87,7 @@ export const connectPostgres = async ({
     const step = login(message);
     if (step.send !== undefined) socket.write(step.send);
     key ??= step.key;
-    if (step.end === 'failed') throw new Error(readErrorFields(message.payload));
+    if (step.end === 'failed') throw new Error(readErrorFields(message));
     if (step.end === 'ready') break;
   }
   const session = key;
@@ -109,9 +97,10 @@ export const connectPostgres = async ({
     const rows: (readonly (string | null)[])[] = [];
     let failure: string | undefined;
     for (;;) {
-      const { type, payload } = await next();
+      const message = await next();
+      const { type, payload } = message;
       if (type === 'D') rows.push(readRow(payload));
-      if (type === 'E') failure = readErrorFields(payload);
+      if (type === 'E') failure = readErrorFields(message);
       // The server closes after an error that ends the session.
       if (failure?.startsWith('57P01')) throw new Error(failure);
       if (type === 'Z') break;

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { waitFor } from '../test/kit/retry.ts';
-import { getJson, runKubectl } from './cluster/kubectl.ts';
+import { applyObjects, getJson, runKubectl } from './cluster/kubectl.ts';
 import { runInside } from './cluster/network-namespace.ts';
 import type { Cloud } from './clouds/cloud.ts';
 import { userAudience, createUserIssuer } from './cluster/issuer-documents.ts';
@@ -38,6 +38,7 @@ export const buildChartValues = ({
       authority: {
         issuer: trust.issuer,
         cloudAudience: trust.audience,
+        secrets: { namespace: UPSTREAM_SECRETS },
         ...buildDenyListValues(cloud),
         ...buildUserIssuers(node),
         resources: { requests: { cpu: '20m' } },
@@ -79,6 +80,9 @@ const buildUserIssuers = (node: TestEnvironment['node']) => {
   return { users: { issuers: [people] } };
 };
 
+/** Namespace of the Secrets that Upstreams name. It outlives the entries: the release has a Role in it. */
+export const UPSTREAM_SECRETS = 'e2e-upstreams';
+
 /** User of the tests who creates pods as a controller does. */
 export const HELPER_CONTROLLER = 'e2e-controller';
 
@@ -116,6 +120,11 @@ export const installRelease = async (
   values: object,
 ): Promise<void> => {
   writeFileSync(release.valuesFile, JSON.stringify(values, undefined, 2));
+  await applyObjects(cluster, {
+    apiVersion: 'v1',
+    kind: 'Namespace',
+    metadata: { name: UPSTREAM_SECRETS },
+  });
   const { name, chart, namespace, valuesFile } = release;
   const args = ['upgrade', '--install', name, chart, '--namespace', namespace];
   args.push('--create-namespace', '--values', valuesFile, '--wait', '--timeout', '300s');

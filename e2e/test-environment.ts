@@ -1,7 +1,6 @@
 import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { buildAwscliCommand } from './awscli-root.ts';
 import { buildClients } from './clients/client-builds.ts';
 import type { ClientName } from './clients/client-builds.ts';
 import type { ClientCommand } from './clients/client-process.ts';
@@ -15,6 +14,8 @@ import type { Cluster, ClusterAccess } from './cluster/cluster.ts';
 import { buildPrograms, programNames } from './cluster/programs.ts';
 import type { ProgramName } from './cluster/programs.ts';
 import type { Progress } from './cluster/progress.ts';
+import { buildPythonCommand } from './python-root.ts';
+import { runTestBuilds, type TestBuildName } from './test-builds.ts';
 import { loadAgent, loadAwscli, loadValetkey } from './test-images.ts';
 
 /** What the tests need: cluster, clouds, images, clients. Plain JSON. */
@@ -44,10 +45,19 @@ type OwnClaim = {
   isFull: boolean;
   /** Clouds of the selected matrix entries. */
   cloudNames: readonly CloudName[];
+  /** Of the selected test files. */
+  builds: readonly TestBuildName[];
 };
 
-/** Programs of `make chart`, `make release` and one test that builds its own. */
-const TOOLS: readonly ProgramName[] = ['promtool', 'actionlint', 'registry', 'crane', 'vault'];
+/** Programs of `make chart`, `make release` and of single tests. */
+const TOOLS: readonly ProgramName[] = [
+  'promtool',
+  'actionlint',
+  'registry',
+  'crane',
+  'rclone',
+  'vault',
+];
 
 /** Lists all programs, except tools and those of unused clouds. */
 const programsFor = (cloudNames: readonly CloudName[]): ProgramName[] =>
@@ -61,10 +71,10 @@ const MINIO_PROGRAMS: readonly ProgramName[] = ['minio', 'mc'];
 /** Starts a cluster and stops it on release, or uses the running one in `folder`. */
 export const claimOwnEnvironment = async (
   progress: Progress,
-  { folder, keep, isFull, cloudNames }: OwnClaim,
+  { folder, keep, isFull, cloudNames, builds }: OwnClaim,
 ): Promise<ClaimedEnvironment> => {
   // Mostly downloads, so they run in parallel with the start of the cluster.
-  const building = buildTestClients(progress, isFull);
+  const building = buildTestClients(progress, { isFull, builds });
   building.catch(() => undefined);
   const programs = programsFor(cloudNames);
   const node =
@@ -88,7 +98,7 @@ export const claimOwnEnvironment = async (
       clouds,
       images: { valetkey, agent, awscli },
       imagePullPolicy: 'Never',
-      awscliCommand: await buildAwscliCommand(python),
+      awscliCommand: await buildPythonCommand(python, '-m', 'awscli'),
       clients,
     };
     return { environment, release };
@@ -98,8 +108,12 @@ export const claimOwnEnvironment = async (
   }
 };
 
-const buildTestClients = async (progress: Progress, isFull: boolean) => {
+const buildTestClients = async (
+  progress: Progress,
+  { isFull, builds }: Pick<OwnClaim, 'isFull' | 'builds'>,
+) => {
   const newest = await buildClients(progress, 'newest');
+  await runTestBuilds(progress, builds);
   return isFull ? { newest, oldest: await buildClients(progress, 'oldest') } : { newest };
 };
 
@@ -124,7 +138,7 @@ type ExternalEnvironment = Pick<TestEnvironment, 'images' | 'clouds' | 'awscliCo
  */
 export const claimExternalEnvironment = async (
   progress: Progress,
-  { kubeconfig, isFull }: { kubeconfig: string; isFull: boolean },
+  { kubeconfig, isFull, builds }: { kubeconfig: string } & Pick<OwnClaim, 'isFull' | 'builds'>,
 ): Promise<ClaimedEnvironment> => {
   const file = process.env['VALETKEY_E2E_ENVIRONMENT'];
   if (file === undefined || !existsSync(file)) {
@@ -144,7 +158,7 @@ export const claimExternalEnvironment = async (
     images,
     imagePullPolicy: 'IfNotPresent',
     awscliCommand,
-    clients: await buildTestClients(progress, isFull),
+    clients: await buildTestClients(progress, { isFull, builds }),
   };
   return { environment, release: () => Promise.resolve() };
 };

@@ -4,6 +4,7 @@ import { describe, expect, it } from '@jest/globals';
 import {
   entryNames,
   getGroup,
+  listBuilds,
   listGroups,
   listResultNames,
   selectFiles,
@@ -51,6 +52,31 @@ describe('selectFiles', () => {
     const only = 'tasks|/admission\\.';
     expect(listNames('minio', { ...options, only })).toEqual(['tasks.e2e.ts', 'admission.e2e.ts']);
     expect(listNames('rgw', { ...options, only })).toEqual(['tasks.e2e.ts']);
+  });
+});
+
+describe('listBuilds', () => {
+  it('names what the selected files need, once', () => {
+    const isFull = true;
+    expect(listBuilds(entryNames, options)).toEqual([
+      'promtool',
+      'chromium',
+      'model clients',
+      'mcp',
+      'moto',
+      'kinesis',
+      'postgres clients',
+      'sign clients',
+    ]);
+    expect(listBuilds(['minio'], { ...options, isFull })).toEqual([
+      'promtool',
+      'vault',
+      'keycloak',
+      'chromium',
+      'model clients',
+      'mcp',
+    ]);
+    expect(listBuilds(entryNames, { ...options, only: 'tasks' })).toEqual([]);
   });
 });
 

@@ -1,3 +1,5 @@
+import type { TestBuildName } from './test-builds.ts';
+
 /** A matrix entry: a cloud that trusts the authority, or (`-cluster`) the cluster itself. */
 export const entryNames = ['minio', 'rgw', 'minio-cluster', 'rgw-cluster'] as const;
 export type EntryName = (typeof entryNames)[number];
@@ -18,6 +20,8 @@ export type TestFile = {
   readonly fullEntries?: readonly EntryName[];
   /** Reads files or keys of the node, or stops its processes: skipped on an external cluster. */
   readonly needsNode?: true;
+  /** What must be built before it: a test cannot download. */
+  readonly builds?: readonly TestBuildName[];
   /** Why these entries: what each one alone shows. */
   readonly reason: string;
 };
@@ -51,6 +55,7 @@ export const testFiles: readonly TestFile[] = [
   {
     file: 'moto.e2e.ts',
     entries: ['minio-cluster'],
+    builds: ['moto', 'kinesis'],
     reason: 'its cloud is moto, on the machine that runs the tests',
   },
   {
@@ -59,10 +64,19 @@ export const testFiles: readonly TestFile[] = [
     reason: 'refusals are parsed by botocore alone',
   },
   {
-    file: 'postgres-roles.e2e.ts',
+    file: 'postgres.e2e.ts',
     entries: ['minio-cluster'],
     needsNode: true,
+    builds: ['postgres clients'],
     reason: NO_CLOUD,
+  },
+  {
+    file: 'postgres-versions.e2e.ts',
+    entries: [],
+    fullEntries: ['minio-cluster'],
+    needsNode: true,
+    builds: ['postgres clients', 'postgres versions'],
+    reason: 'the other versions of the server, which are installed from npm',
   },
   {
     file: 'cloud-cases.e2e.ts',
@@ -84,7 +98,37 @@ export const testFiles: readonly TestFile[] = [
     file: 'vault-source.e2e.ts',
     entries: [],
     fullEntries: ['minio'],
+    builds: ['vault'],
     reason: 'building Vault takes minutes; its sources are tested by themselves',
+  },
+  {
+    file: 'keycloak-source.e2e.ts',
+    entries: [],
+    fullEntries: ['minio'],
+    builds: ['keycloak'],
+    reason: 'its distribution is large and takes minutes to start; its tokens are tested alone',
+  },
+  {
+    file: 'authority/approval-objects.e2e.ts',
+    entries: ['minio'],
+    reason: 'the API server itself refuses, and no cloud takes part',
+  },
+  {
+    file: 'authority/approvals.e2e.ts',
+    entries: ['minio'],
+    reason: 'people and policies decide, whatever the cloud is',
+  },
+  {
+    file: 'authority/call-approvals.e2e.ts',
+    entries: ['minio', 'rgw'],
+    reason: 'approvals of single calls need the API server, and each cloud reads its own calls',
+  },
+  {
+    file: 'authority/console.e2e.ts',
+    entries: ['minio'],
+    needsNode: true,
+    builds: ['chromium'],
+    reason: NO_CLOUD,
   },
   { file: 'authority/upstreams.e2e.ts', entries: ['minio'], reason: ONE_ADMISSION },
   {
@@ -144,6 +188,21 @@ export const testFiles: readonly TestFile[] = [
       'each cloud verifies and parses the re-framed bodies itself; all clients on one of them',
   },
   {
+    file: 'gateway/more-clients.e2e.ts',
+    entries: ['minio-cluster'],
+    needsNode: true,
+    builds: ['sign clients'],
+    reason: 'what these clients send does not depend on the cloud',
+  },
+  {
+    file: 'gateway/rust-client.e2e.ts',
+    entries: [],
+    fullEntries: ['minio-cluster'],
+    needsNode: true,
+    builds: ['rust'],
+    reason: 'building the SDK for Rust takes minutes',
+  },
+  {
     file: 'gateway/held-keys.e2e.ts',
     entries: ['minio'],
     needsNode: true,
@@ -154,7 +213,66 @@ export const testFiles: readonly TestFile[] = [
     entries: ['minio'],
     reason: 'the gateway refuses these requests before it calls the cloud',
   },
+  {
+    file: 'gateway/fixed-key.e2e.ts',
+    entries: ['minio'],
+    needsNode: true,
+    reason: NO_CLOUD,
+  },
+  {
+    file: 'gateway/upstream-model.e2e.ts',
+    entries: ['minio'],
+    needsNode: true,
+    reason: NO_CLOUD,
+  },
+  {
+    file: 'gateway/upstream-model-clients.e2e.ts',
+    entries: ['minio'],
+    needsNode: true,
+    builds: ['model clients'],
+    reason: NO_CLOUD,
+  },
+  {
+    file: 'gateway/upstream-bodies.e2e.ts',
+    entries: ['minio'],
+    needsNode: true,
+    reason: NO_CLOUD,
+  },
+  {
+    file: 'gateway/upstream-postgres.e2e.ts',
+    entries: ['minio'],
+    needsNode: true,
+    reason: NO_CLOUD,
+  },
+  {
+    file: 'gateway/upstream-mcp.e2e.ts',
+    entries: ['minio'],
+    needsNode: true,
+    builds: ['mcp'],
+    reason: NO_CLOUD,
+  },
+  {
+    file: 'gateway/upstream-git.e2e.ts',
+    entries: ['minio'],
+    needsNode: true,
+    reason: NO_CLOUD,
+  },
   { file: 'gateway/revoked-upload.e2e.ts', entries: ['minio'], reason: 'the gateway cuts it' },
+  {
+    file: 'gateway/delegation.e2e.ts',
+    entries: ['minio'],
+    reason: 'the authority compares scopes, and the gateways cut',
+  },
+  {
+    file: 'gateway/proposals.e2e.ts',
+    entries: ['minio'],
+    reason: 'sidecar, authority and API server decide, whatever the cloud is',
+  },
+  {
+    file: 'gateway/posture.e2e.ts',
+    entries: ['minio'],
+    reason: 'sidecar and authority write the records, whatever the cloud is',
+  },
   {
     file: 'gateway/sign.e2e.ts',
     entries: ['minio', 'rgw', 'minio-cluster'],
@@ -197,6 +315,12 @@ export const testFiles: readonly TestFile[] = [
     reason: 'the last entry of each kind of trust: searches for the secrets of all entries so far',
   },
   {
+    file: 'serial/upstream-secrets.e2e.ts',
+    entries: ['minio'],
+    needsNode: true,
+    reason: NO_CLOUD,
+  },
+  {
     file: 'serial/webhook-down.e2e.ts',
     entries: ['minio'],
     fullEntries: ['minio-cluster'],
@@ -228,6 +352,12 @@ export const testFiles: readonly TestFile[] = [
     needsNode: true,
     reason: 'follows docs/minio.md, with a MinIO in the cluster',
   },
+  {
+    file: 'guide/quickstart.e2e.ts',
+    entries: ['minio'],
+    needsNode: true,
+    reason: 'follows docs/quickstart.md, with a MinIO in the cluster',
+  },
 ];
 
 /** What decides, besides the entry, which files run. */
@@ -251,6 +381,17 @@ export const selectFiles = (
     return isPossible && all.includes(entry) && pattern.test(`/e2e/tests/${file}`);
   });
 };
+
+/** Lists what the test files of the entries need to be built, each once, and in a complete run the chart check. */
+export const listBuilds = (
+  entries: readonly string[],
+  options: SelectionOptions,
+): TestBuildName[] => [
+  ...new Set<TestBuildName>([
+    ...(options.only === undefined ? (['promtool'] as const) : []),
+    ...entries.flatMap((entry) => selectFiles(entry, options).flatMap(({ builds = [] }) => builds)),
+  ]),
+];
 
 export const getGroup = ({ file }: Pick<TestFile, 'file'>): GroupName =>
   groupNames.find((name) => file.startsWith(`${name}/`)) ?? 'main';

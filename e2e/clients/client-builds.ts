@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs
 import { join } from 'node:path';
 import { getCacheFolder } from '../cluster/host-environment.ts';
 import { runCommand, succeeds } from '../cluster/command.ts';
+import { buildPrograms } from '../cluster/programs.ts';
 import type { Progress } from '../cluster/progress.ts';
 import type { ClientCommand } from './client-process.ts';
 import { sdkVersions } from './sdk-versions.ts';
@@ -19,6 +20,10 @@ export const clientNames = [
   'pyarrow',
 ] as const;
 export type ClientName = (typeof clientNames)[number];
+
+/** Clients that are tried with delivery `sign` only: most of them need an explicit endpoint. */
+export const signClientNames = ['s3fs', 'duckdb', 'rclone', 'go-v1'] as const;
+export type SignClientName = (typeof signClientNames)[number] | 'rust';
 
 const MINUTE_MS = 60_000;
 const sources = import.meta.dirname;
@@ -40,11 +45,37 @@ export async function buildClients(
   };
 }
 
+/** Builds or installs a client of {@link SignClientName} (cold: up to a minute; Rust several). */
+export async function buildSignClient(
+  progress: Progress,
+  name: SignClientName,
+): Promise<ClientCommand> {
+  switch (name) {
+    case 's3fs':
+    case 'duckdb':
+      return createPythonCommand(await buildDataPython(progress), name);
+    case 'rclone': {
+      const { rclone } = await buildPrograms(progress, ['rclone']);
+      return createPythonCommand('python3', name, [rclone]);
+    }
+    case 'go-v1':
+      return buildGoModule(progress, { name, modfile: 'go.mod' });
+    case 'rust':
+      return buildRust(progress);
+  }
+}
+
+const createPythonCommand = (
+  python: string,
+  name: string,
+  args: readonly string[] = [],
+): ClientCommand => ({
+  command: python,
+  args: [join(sources, `python/${name}_client.py`), ...args],
+});
+
 function buildPythonCommands(python: string) {
-  const start = (name: string): ClientCommand => ({
-    command: python,
-    args: [join(sources, `python/${name}_client.py`)],
-  });
+  const start = (name: string): ClientCommand => createPythonCommand(python, name);
   return {
     boto3: start('boto3'),
     awscli: start('awscli'),
@@ -58,6 +89,7 @@ function buildPythonCommands(python: string) {
 export async function findMissingClientTools(): Promise<string[]> {
   const probes = [
     { tool: 'python3 with venv', command: 'python3', args: ['-c', 'import venv, ensurepip'] },
+    { tool: 'git', command: 'git', args: ['--version'] },
     { tool: 'go', command: 'go', args: ['version'] },
     { tool: 'java 17 or newer', command: 'javac', args: ['--release', '17', '--version'] },
     { tool: 'mvn', command: 'mvn', args: ['-v'] },
@@ -81,7 +113,11 @@ export async function buildPython(
 }
 
 /** A virtual environment contains its own path, so it is created in place. */
-const installPython = (name: string, requirements: string, progress: () => void): Promise<string> =>
+export const installPython = (
+  name: string,
+  requirements: string,
+  progress: () => void,
+): Promise<string> =>
   buildInCache(name, buildCacheKey([requirements]), async (made) => {
     progress();
     await runCommand('python3', ['-m', 'venv', made]);
@@ -125,14 +161,48 @@ export async function buildMoto(progress: Progress): Promise<string> {
   return join(folder, 'bin/moto_server');
 }
 
-async function buildGo(progress: Progress, version: SdkVersion): Promise<ClientCommand> {
-  const source = join(sources, 'go');
-  const { goModule } = sdkVersions[version];
-  const files = ['main.go', goModule, goModule.replace('.mod', '.sum')];
+/** s3fs needs other versions of botocore than boto3. */
+const buildDataPython = async (progress: Progress): Promise<string> => {
+  const requirements = join(sources, 'python/requirements.data.txt');
+  const folder = await installPython('data', requirements, () =>
+    progress('installing s3fs and DuckDB (once)'),
+  );
+  return join(folder, 'bin/python');
+};
+
+/** Installs the SDKs of model APIs that the cache does not have. Returns their interpreter. */
+export const buildModelPython = async (progress: Progress): Promise<string> => {
+  const requirements = join(sources, 'python/requirements.models.txt');
+  const folder = await installPython('models', requirements, () =>
+    progress('installing the SDKs of model APIs (once)'),
+  );
+  return join(folder, 'bin/python');
+};
+
+async function buildRust(progress: Progress): Promise<ClientCommand> {
+  const source = join(sources, 'rust');
+  const files = ['Cargo.toml', 'Cargo.lock', 'src/main.rs'].map((file) => join(source, file));
+  const folder = await buildInCache('rust', buildCacheKey(files), async (made) => {
+    progress('building the Rust client (once; takes minutes)');
+    const args = ['build', '--locked', '--release', '--target-dir', made];
+    await runCommand('cargo', args, { cwd: source, timeoutMs: 40 * MINUTE_MS });
+  });
+  return { command: join(folder, 'release/rust-client'), args: [] };
+}
+
+const buildGo = (progress: Progress, version: SdkVersion): Promise<ClientCommand> =>
+  buildGoModule(progress, { name: 'go', modfile: sdkVersions[version].goModule });
+
+async function buildGoModule(
+  progress: Progress,
+  { name, modfile }: { name: string; modfile: string },
+): Promise<ClientCommand> {
+  const source = join(sources, name);
+  const files = ['main.go', modfile, modfile.replace('.mod', '.sum')];
   const key = buildCacheKey(files.map((file) => join(source, file)));
-  const folder = await buildInCache('go', key, async (made) => {
-    progress(`building the Go client, ${version} (once)`);
-    const args = ['build', '-trimpath', `-modfile=${goModule}`, '-o', join(made, 'client'), '.'];
+  const folder = await buildInCache(name, key, async (made) => {
+    progress(`building the client ${name} with ${modfile} (once)`);
+    const args = ['build', '-trimpath', `-modfile=${modfile}`, '-o', join(made, 'client'), '.'];
     const env = { CGO_ENABLED: '0', GOFLAGS: '' };
     await runCommand('go', args, { cwd: source, env, timeoutMs: 10 * MINUTE_MS });
   });
@@ -171,14 +241,15 @@ async function buildJavaScript(progress: Progress, version: SdkVersion): Promise
   return { command: process.execPath, args: [...args, entry] };
 }
 
-function buildCacheKey(files: readonly string[], extra = ''): string {
+/** Key of a folder of the cache: of what it is made from. */
+export function buildCacheKey(files: readonly string[], extra = ''): string {
   const hash = createHash('sha256').update(process.arch).update(extra);
   for (const file of files) hash.update(readFileSync(file));
   return hash.digest('hex').slice(0, 16);
 }
 
 /** Returns a folder of the cache that `make` fills once; a marker file shows that it is complete. */
-async function buildInCache(
+export async function buildInCache(
   name: string,
   key: string,
   make: (folder: string) => Promise<void>,

@@ -146,8 +146,8 @@ function withCalls(answer: ClientAnswer, calls: GatewayCall[]): ClientAnswer {
   }
   const refusal = calls.find(({ code }) => code.endsWith('_outside'));
   if (refusal === undefined) return signed;
-  // The response to HEAD has no body.
-  const isNamed = /valetkey: .* is outside task|HeadObject/.test(answer.message ?? '');
+  // The response to HEAD has no body: clients name its status or the operation.
+  const isNamed = /valetkey: .* is outside task|HeadObject|Forbidden/.test(answer.message ?? '');
   return isNamed ? { ...signed, status: 403 } : { ...signed, status: 0 };
 }
 

@@ -3,7 +3,9 @@ import { runCommand } from './command.ts';
 import type { Progress } from './progress.ts';
 
 /** Debian package → a file that shows that it is installed. */
-const packages: Record<string, string> = {
+type DebianPackages = Readonly<Record<string, string>>;
+
+const clusterPackages: DebianPackages = {
   containerd: '/usr/bin/containerd',
   runc: '/usr/sbin/runc',
   'containernetworking-plugins': '/usr/lib/cni/bridge',
@@ -22,8 +24,14 @@ const packages: Record<string, string> = {
 
 const servicePolicy = '/usr/sbin/policy-rc.d';
 
+/** For tests with a browser. */
+export const chromiumPackages: DebianPackages = { chromium: '/usr/bin/chromium' };
+
 /** Installs missing packages, and prevents them from starting their services. */
-export async function installDebianPackages(progress: Progress): Promise<void> {
+export async function installDebianPackages(
+  progress: Progress,
+  packages = clusterPackages,
+): Promise<void> {
   const missing = Object.keys(packages).filter((name) => !existsSync(packages[name] ?? ''));
   if (missing.length === 0) return;
   progress(`installing Debian packages: ${missing.join(' ')}`);

@@ -48,6 +48,8 @@ const modules = {
     ldflags: '-s -w',
     programs: { actionlint: 'github.com/rhysd/actionlint/cmd/actionlint' },
   },
+  // With its backends for S3 and local files: the others link the libraries of every cloud.
+  rclone: { ldflags: '-s -w', programs: { rclone: '.' } },
   // Built without Vault's own plugins, which would link the libraries of every cloud.
   vault: { ldflags: '-s -w', programs: { vault: '.' } },
 } as const;

@@ -79,7 +79,7 @@ describe('the ValidatingAdmissionPolicies', () => {
     };
     const { items } = await getJson<Policies>(cluster, ['validatingadmissionpolicies']);
     const ours = items.filter(({ metadata }) => metadata.name.startsWith('valetkey-'));
-    expect(ours).toHaveLength(8);
+    expect(ours).toHaveLength(10);
     expect(ours.flatMap(({ status }) => status?.typeChecking?.expressionWarnings ?? [])).toEqual(
       [],
     );

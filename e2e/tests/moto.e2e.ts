@@ -1,6 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -9,13 +8,16 @@ import type { SigningService } from '../../lib/calls/authorize-call.ts';
 import { createBodyBuffers } from '../../lib/calls/body-buffers.ts';
 import type { EndedCall } from '../../lib/calls/ended-call.ts';
 import { createOriginFinder } from '../../lib/calls/cloud-origins.ts';
+import type { HandleCall } from '../../lib/edge/gateway/call-exchange.ts';
 import { createCallHandler } from '../../lib/edge/gateway/call-handler.ts';
+import { createGatewayServer } from '../../lib/edge/http/gateway-listener.ts';
 import { createUpstreamClient } from '../../lib/edge/http/upstream-client.ts';
 import { createRecognizer } from '../../lib/operations/recognize.ts';
 import type { OperationTable } from '../../lib/operations/table.ts';
 import { createLocalKeys } from '../../lib/runs/local-keys.ts';
 import { createTextSigner, type AwsKeys } from '../../lib/signing/signing-keys.ts';
 import { buildMoto, buildPython, runBotocoreCalls } from '../clients/client-builds.ts';
+import { buildKinesis, runKinesisCalls } from '../clients/kinesis-client.ts';
 import { MOTO_ACCOUNT, MOTO_REGION, startMoto, type Moto } from '../clouds/moto.ts';
 
 type Call = {
@@ -50,18 +52,28 @@ const allow = [
     actions: ['secretsmanager:GetSecretValue'],
     resources: [buildArn('secretsmanager', 'secret:app/db-??????')],
   },
+  {
+    actions: ['kinesis:PutRecord', 'kinesis:PutRecords'],
+    resources: [buildArn('kinesis', 'stream/clicks')],
+  },
+  { actions: ['kinesis:ListStreams'], resources: ['*'] },
 ];
 
+const SERVICES = ['dynamodb', 'kinesis', 'secretsmanager', 'sns', 'sqs'];
+
 const readService = (signingName: string): SigningService | undefined => {
-  if (!['dynamodb', 'secretsmanager', 'sns', 'sqs'].includes(signingName)) return undefined;
+  if (!SERVICES.includes(signingName)) return undefined;
   const file = join('lib/operations/data', `${signingName}.json`);
   const table = JSON.parse(readFileSync(file, 'utf8')) as OperationTable;
   return { table, recognize: createRecognizer(table) };
 };
 
 const upstream = createUpstreamClient({}, { isAllowedAddress: () => true });
-const server = createServer();
 const outcomes: EndedCall[] = [];
+let handle: HandleCall | undefined;
+const { server, close: closeServer } = createGatewayServer(
+  (incoming, outgoing) => void handle?.(incoming, outgoing),
+);
 
 /** Starts the gateway before moto. @returns its endpoint, and the local keys of its task */
 const startGateway = async (moto: Moto): Promise<{ endpoint: string; keys: AwsKeys }> => {
@@ -77,9 +89,15 @@ const startGateway = async (moto: Moto): Promise<{ endpoint: string; keys: AwsKe
   const limits = { maxBodyBytes: 1024 * 1024, bufferBytes: 4 * 1024 * 1024 };
   const run = {
     ...{ run: 'run-1', task: owner.task, allow, account: MOTO_ACCOUNT, keys: moto.keys },
-    ...{ signText, signal, release: () => undefined, expire: () => undefined },
+    ...{
+      signText,
+      signal,
+      endWithRun: () => undefined,
+      release: () => undefined,
+      expire: () => undefined,
+    },
   };
-  const handle = createCallHandler({
+  handle = createCallHandler({
     getHost: () => host,
     dialect: 'aws',
     findKeys: localKeys.find,
@@ -88,12 +106,9 @@ const startGateway = async (moto: Moto): Promise<{ endpoint: string; keys: AwsKe
     findOrigin: createOriginFinder({
       region: MOTO_REGION,
       dialect: 'aws',
-      endpoints: ['dynamodb', 'secretsmanager', 'sns', 'sqs'].map((service) => ({
-        service,
-        url: moto.origin,
-      })),
+      endpoints: SERVICES.map((service) => ({ service, url: moto.origin })),
     }),
-    send: upstream.send,
+    forward: upstream.forward,
     signText,
     buffers: createBodyBuffers(limits, { schedule }),
     maxBodyBytes: limits.maxBodyBytes,
@@ -104,7 +119,6 @@ const startGateway = async (moto: Moto): Promise<{ endpoint: string; keys: AwsKe
     begun: () => undefined,
     report: (outcome) => outcomes.push(outcome),
   });
-  server.on('request', (incoming, outgoing) => void handle(incoming, outgoing));
   return { endpoint: `http://${host}`, keys: localKeys.forTask(owner) };
 };
 
@@ -113,6 +127,7 @@ const put = (id: string) => ({ PutRequest: { Item: item(id) } });
 
 describe('services of AWS behind the gateway', () => {
   let python = '';
+  let kinesis = '';
   let moto: Moto;
   let gateway: { endpoint: string; keys: AwsKeys };
 
@@ -134,6 +149,7 @@ describe('services of AWS behind the gateway', () => {
   beforeAll(async () => {
     const progress = (line: string) => process.stdout.write(`${line}\n`);
     python = await buildPython(progress);
+    kinesis = await buildKinesis(progress);
     moto = await startMoto(await buildMoto(progress));
     gateway = await startGateway(moto);
     const createTable = (TableName: string): Call => ({
@@ -160,13 +176,14 @@ describe('services of AWS behind the gateway', () => {
       create('sns', 'create_topic', { Name: 'other' }),
       create('secretsmanager', 'create_secret', { Name: 'app/db', SecretString: 'of the app' }),
       create('secretsmanager', 'create_secret', { Name: 'root', SecretString: 'of root' }),
+      create('kinesis', 'create_stream', { StreamName: 'clicks', ShardCount: 1 }),
+      create('kinesis', 'create_stream', { StreamName: 'payments', ShardCount: 1 }),
     );
     expect(made.filter(({ error }) => error !== undefined)).toEqual([]);
   }, 600_000);
 
   afterAll(async () => {
-    server.closeAllConnections();
-    server.close();
+    await closeServer();
     await upstream.close();
     await moto.close();
   });
@@ -177,6 +194,7 @@ describe('services of AWS behind the gateway', () => {
       { service: 'sqs', operation: 'list_queues' },
       { service: 'sns', operation: 'list_topics' },
       { service: 'secretsmanager', operation: 'list_secrets' },
+      { service: 'kinesis', operation: 'list_streams' },
     ];
     const right = await callCloud(...calls);
     expect(right.filter(({ error }) => error !== undefined)).toEqual([]);
@@ -304,10 +322,66 @@ describe('services of AWS behind the gateway', () => {
     expect(refused.map(({ code }) => code)).toEqual(['resource_outside', 'resource_outside']);
   });
 
+  it('put records over HTTP/2 into the Kinesis stream of the task alone, with the SDK for JavaScript', async () => {
+    const run = (endpoint: string, credentials: AwsKeys, calls: readonly object[]) =>
+      runKinesisCalls(kinesis, {
+        config: { endpoint, credentials, region: MOTO_REGION, maxAttempts: 1 },
+        calls,
+      });
+    const put = (StreamName: string, text: string): object => ({
+      command: 'PutRecordCommand',
+      parameters: { StreamName, Data: Buffer.from(text).toString('base64'), PartitionKey: text },
+    });
+    const texts = Array.from({ length: 20 }, (_, index) => `click-${index}`);
+    const { protocol, outcomes: made } = await run(gateway.endpoint, gateway.keys, [
+      ...texts.map((text) => put('clicks', text)),
+      { command: 'ListStreamsCommand', parameters: {} },
+    ]);
+    expect(protocol).toBe('h2');
+    expect(made.filter(({ error }) => error !== undefined)).toEqual([]);
+    expect(made.at(-1)?.result).toMatchObject({ StreamNames: ['clicks', 'payments'] });
+
+    const { outcomes: refused } = await run(gateway.endpoint, gateway.keys, [
+      put('payments', 'x'),
+      { command: 'DeleteStreamCommand', parameters: { StreamName: 'clicks' } },
+    ]);
+    const arn = buildArn('kinesis', 'stream/payments');
+    expect(refused.map(({ error }) => error)).toEqual([
+      {
+        name: 'AccessDenied',
+        message: `valetkey: kinesis:PutRecord on ${arn} is outside task orders (resource_outside)`,
+      },
+      { name: 'AccessDenied', message: expect.stringContaining('(action_outside)') },
+    ]);
+
+    const read = (StreamName: string): Call[] => [
+      {
+        service: 'kinesis',
+        operation: 'get_shard_iterator',
+        parameters: {
+          ...{ StreamName, ShardId: 'shardId-000000000000' },
+          ShardIteratorType: 'TRIM_HORIZON',
+        },
+      },
+    ];
+    const iterators = await callCloud(...read('clicks'), ...read('payments'));
+    const records = await callCloud(
+      ...iterators.map(({ result }) => ({
+        service: 'kinesis',
+        operation: 'get_records',
+        parameters: { ShardIterator: result?.['ShardIterator'] },
+      })),
+    );
+    const keys = records.map(({ result }) =>
+      (result?.['Records'] as { PartitionKey: string }[]).map(({ PartitionKey }) => PartitionKey),
+    );
+    expect(keys.map((each) => each.sort())).toEqual([texts.sort(), []]);
+  });
+
   it('report each call with its operation', () => {
     const allowed = outcomes.filter(({ outcome }) => outcome === 'allowed');
     expect(new Set(allowed.map(({ operation }) => operation?.service))).toEqual(
-      new Set(['dynamodb', 'sqs', 'sns', 'secretsmanager']),
+      new Set(['dynamodb', 'sqs', 'sns', 'secretsmanager', 'kinesis']),
     );
   });
 });

@@ -1,12 +1,21 @@
-import { generateKeyPairSync } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync } from 'node:crypto';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SignJWT } from 'jose';
 
+import { waitUntil } from '../../test/kit/retry.ts';
 import { createVaultSecrets } from '../../lib/edge/vault/vault-secrets.ts';
 import type { SecretRequest } from '../../lib/upstreams/secret-fetcher.ts';
 import type { VaultSource } from '../../lib/upstreams/upstream.ts';
+import { sendToEndpoint } from '../../test/kit/https-server.ts';
 import { startVault, type VaultServer } from '../../test/kit/vault-server.ts';
+import {
+  putUpstream,
+  startCallThrough,
+  type CallThrough,
+} from '../../test/secrets/call-through.ts';
 import { buildPrograms } from '../cluster/programs.ts';
 
 const ISSUER = 'https://issuer.example';
@@ -26,12 +35,13 @@ const request = (run: string, agent = 'writer'): SecretRequest => ({
   origin: 'https://api.example',
   level: 'Read',
   resources: [],
+  params: {},
   lifetimeSeconds: 120,
   signGrant: createGrant(run, agent),
 });
 
 describe('secrets of a real Vault', () => {
-  const secrets = createVaultSecrets();
+  const secrets = createVaultSecrets({ send: sendToEndpoint });
   let vault: VaultServer;
   let source: VaultSource;
 
@@ -143,5 +153,123 @@ describe('secrets of a real Vault', () => {
         code: 'secret_invalid',
       });
     }
+  });
+});
+
+describe('runs whose secrets are in a real Vault, through the authority and the sidecar', () => {
+  const keysOfCalls: string[] = [];
+  const api = createServer((request, response) => {
+    keysOfCalls.push((request.headers.authorization ?? '').replace('Bearer ', ''));
+    response.end('{}');
+  });
+  let vault: VaultServer;
+  let running: CallThrough;
+  const post = async (path: string, body: object) => {
+    const { status } = await vault.call('POST', path, { body });
+    expect({ path, isDone: status < 300 }).toEqual({ path, isDone: true });
+  };
+  const isActive = async (token: string): Promise<boolean> =>
+    (await vault.call('GET', 'auth/token/lookup-self', { token })).status === 200;
+
+  /** Vault itself enforces which customer's path a run reads, by the params in its grant. */
+  const configure = async (): Promise<void> => {
+    await post('sys/auth/jwt', { type: 'jwt' });
+    await post('auth/jwt/config', {
+      jwt_validation_pubkeys: (await running.readJwks()).keys.map((key) =>
+        createPublicKey({ key: key, format: 'jwk' }).export({
+          type: 'spki',
+          format: 'pem',
+        }),
+      ),
+      bound_issuer: 'https://localhost',
+    });
+    const { body } = await vault.call('GET', 'sys/auth');
+    const { accessor } = (body['jwt/'] ?? {}) as { accessor?: string };
+    const customer = `{{identity.entity.aliases.${accessor ?? ''}.metadata.customer}}`;
+    await post('sys/mounts/secret', { type: 'kv', options: { version: '2' } });
+    await post('sys/policies/acl/customer', {
+      policy: `path "secret/data/${customer}/key" { capabilities = ["read"] }`,
+    });
+    await post('auth/jwt/role/agents', {
+      ...{ role_type: 'jwt', user_claim: 'jti', bound_audiences: [vault.address] },
+      bound_claims: { sub: 'spiffe://prod.example/ns/live/sa/agent/task/chat' },
+      claim_mappings: { '/params/customer': 'customer' },
+      ...{ token_policies: ['customer'], token_ttl: '1h' },
+    });
+    for (const name of ['acme', 'globex']) {
+      await post(`secret/data/${name}/key`, { data: { key: `key-of-${name}-0123456789` } });
+    }
+  };
+
+  beforeAll(async () => {
+    const { vault: program } = await buildPrograms(console.log, ['vault']);
+    vault = await startVault(program);
+    await new Promise<void>((resolve) => api.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(api.address() as AddressInfo).port}`;
+    const { address, caBundle } = vault;
+    const server = { address, caBundle, mount: 'jwt', role: 'agents' };
+    running = await startCallThrough(
+      (harness) => {
+        const keyed = { path: 'secret/data/{customer}/key', field: 'key' };
+        putUpstream(harness, { url, secret: { vault: { ...server, ...keyed } } });
+      },
+      {
+        params: { customer: { pattern: '[a-z]+', maxLength: 20 } },
+        allow: [{ actions: ['http:GET'], resources: [`${url}/{customer}/*`] }],
+      },
+      { tagParams: ['customer'] },
+    );
+    await configure();
+  }, 30 * 60_000);
+  afterAll(async () => {
+    await running.close();
+    api.close();
+    vault.close();
+  });
+
+  it('get the key at the path of their own params, by a token that ends with them', async () => {
+    for (const customer of ['acme', 'globex']) {
+      const { run, baseUrl } = await running.startRun({ customer });
+      expect((await running.call(`${baseUrl}/${customer}/orders`)).status).toBe(200);
+      expect(keysOfCalls.at(-1)).toBe(`key-of-${customer}-0123456789`);
+      const { body } = await vault.call('LIST', 'auth/token/accessors');
+      const before = ((body['data'] ?? {}) as { keys?: string[] }).keys ?? [];
+      expect(await running.endRun(run)).toBe(204);
+      // The root token remains.
+      await waitUntil(async () => {
+        const answer = await vault.call('LIST', 'auth/token/accessors');
+        const { keys = [] } = (answer.body['data'] ?? {}) as { keys?: string[] };
+        return keys.length < before.length ? true : undefined;
+      });
+    }
+  });
+
+  it('cannot read the path of another run, whatever the Upstream says', async () => {
+    const { address, caBundle } = vault;
+    const server = { address, caBundle, mount: 'jwt', role: 'agents' };
+    const fixed = { path: 'secret/data/globex/key', field: 'key' };
+    const refuseSoon = async () => {
+      const started = await running.startRun({ customer: 'acme' });
+      return JSON.stringify(started).includes('answered 403') ? true : undefined;
+    };
+    const url = `http://127.0.0.1:${(api.address() as AddressInfo).port}`;
+    putUpstream(running.harness, { url, secret: { vault: { ...server, ...fixed } } });
+    expect(await waitUntil(refuseSoon)).toBe(true);
+  });
+
+  it('present the token itself to Vault where the Upstream has no path, until they end', async () => {
+    const { address, caBundle } = vault;
+    const url = `http://127.0.0.1:${(api.address() as AddressInfo).port}`;
+    const token = { vault: { address, caBundle, mount: 'jwt', role: 'agents' } };
+    putUpstream(running.harness, { url, secret: token });
+    const { run } = await waitUntil(async () => {
+      const started = await running.startRun({ customer: 'acme' });
+      await running.call(`${started.baseUrl}/acme/orders`);
+      return keysOfCalls.at(-1)?.startsWith('hvs.') === true ? started : undefined;
+    });
+    const presented = keysOfCalls.at(-1) ?? '';
+    expect(await isActive(presented)).toBe(true);
+    await running.endRun(run);
+    await waitUntil(async () => ((await isActive(presented)) ? undefined : true));
   });
 });

@@ -21,6 +21,7 @@ export const createAdmission = (
   return createInProcessAdmission({
     platform,
     hasStarterPolicy: platform.authority !== undefined,
+    findUpstreamUrl: (name) => `https://${name}.example`,
     ...(tasks !== undefined && { readTasks: () => Promise.resolve(succeed(declared)) }),
     readPodContext: ({ serviceAccount }) =>
       Promise.resolve({ labels: {}, serviceAccount: { name: serviceAccount, annotations: {} } }),

@@ -58,6 +58,10 @@ export const AUDIT_EVENTS: readonly AuditEvent[] = [
     },
   },
   { kind: 'run.calls_refused', at: second(14), actor, run: 'run-9', reason: 'run_not_owned' },
+  {
+    ...{ kind: 'secret.revocation_failed', at: second(15), actor, run, task: 'chat' },
+    ...{ reason: 'secret_unavailable', message: 'upstream model-api: Vault did not answer' },
+  },
 ];
 
 /** What a cloud logged of the run and of another. */

@@ -38,6 +38,7 @@ const captureStream = async (revocations: readonly Revocation[]): Promise<readon
   };
   const streams = createEventStreams({
     authenticate: () => Promise.resolve({ ...pod, tokenExpiresAt: NOW + 600_000 }),
+    policies: { getVersion: () => undefined, subscribe: () => () => undefined },
     revocations: {
       index: () => indexRevocations(revocations),
       subscribe: () => () => undefined,
@@ -46,7 +47,9 @@ const captureStream = async (revocations: readonly Revocation[]): Promise<readon
     belongsTo: (run) => run === 'own-run',
     ...{ by: 'authority', clock: { now: () => NOW }, onCount: () => undefined, maxStreams: 9 },
   });
-  await streams.serve('token', response as unknown as ServerResponse, '10.0.0.1');
+  await streams.serve('token', response as unknown as ServerResponse, {
+    ...{ peer: '10.0.0.1', followed: [] },
+  });
   streams.stop();
   return sent;
 };
@@ -75,7 +78,11 @@ const readStream = async (...chunks: readonly string[]): Promise<unknown> => {
     closeIdle: () => undefined,
   });
   try {
-    await events('token', (line) => void lines.push(line), new AbortController().signal);
+    await events(
+      { token: 'token', followed: [] },
+      (line) => void lines.push(line),
+      new AbortController().signal,
+    );
     return lines;
   } catch (error) {
     if (error instanceof ExchangeError) return [error.kind, error.code, lines.length];

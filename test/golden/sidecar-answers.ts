@@ -4,6 +4,7 @@ import type { Task } from '../../lib/contract/task.ts';
 import { exchangeInProgress, buildRunRevokedRefusal } from '../../lib/runs/run-refusal.ts';
 import type { ActiveRun } from '../../lib/runs/active-runs.ts';
 import { formatCredentials } from '../../lib/runs/rendering.ts';
+import { createRefusalMemory } from '../../lib/runs/refusal-memory.ts';
 import type { RunRegistry } from '../../lib/runs/run-registry.ts';
 import { buildTask } from '../../lib/injection/fixtures/sample-platform.ts';
 import { createLocalCall } from './local-call.ts';
@@ -18,6 +19,7 @@ const repliesFor = (handOut: boolean) =>
   createResponses({
     markServed: () => handOut,
     countRequest: (route, status) => void counted.push(`${route} ${status}`),
+    tasks: [],
     getGatewayOrigin: () => 'http://127.0.0.1:9473',
   });
 const replies = repliesFor(true);
@@ -63,6 +65,7 @@ const captureRoutes = async (consumer: string): Promise<object> => {
     trust: 'authority',
     registry: book,
     responses: replies,
+    refusals: createRefusalMemory({ canPropose: true }),
     schedule: () => () => undefined,
   });
   const ask = (answer: (call: RouteRequest) => void | Promise<void>) => asked(answer, consumer);

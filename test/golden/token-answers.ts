@@ -45,7 +45,7 @@ const findCode = (call: () => unknown): unknown => {
   }
 };
 
-const answer = renderTokenResponse({ ...issued, packedPolicyPercent: 42 }, granted, NOW);
+const answer = renderTokenResponse({ ...issued, packedPolicyPercent: 42 }, { granted }, NOW);
 const BODIES: readonly string[] = [
   JSON.stringify(answer),
   JSON.stringify({ ...answer, newer: true }),
@@ -106,7 +106,10 @@ const ofIdentity = (kind: IdentityError['kind']) =>
 
 /** Answers of the token exchange: as the authority renders them and as the sidecar reads them. */
 export const captureTokenAnswers = (): object => ({
-  answers: [answer, renderTokenResponse(issued, { ...granted, purpose: 'p' }, NOW + 600_500)],
+  answers: [
+    answer,
+    renderTokenResponse(issued, { granted: { ...granted, purpose: 'p' } }, NOW + 600_500),
+  ],
   read: BODIES.map((body) => MIDDLES.map((middle) => readRun(body, middle))),
   refusals: table(Object.keys(REFUSALS), (code) => new RequestError(code as RequestErrorCode, 'x')),
   withPolicies: captureRefusal(new RequestError('policy_denied', 'x', { policies: ['a/0'] })),

@@ -88,5 +88,10 @@ export const captureTokenRequests = (): object => ({
     request,
     { ...request, params: { customer: 'a&b=c' }, purpose: 'nightly' },
     { ...request, userToken: 'us.er.token' },
-  ].map((each) => buildTokenForm(each, 'pod.to.ken').toString()),
+  ].map((each) =>
+    buildTokenForm(each, {
+      podToken: 'pod.to.ken',
+      attempt: '00000000-0000-4000-8000-000000000000',
+    }).toString(),
+  ),
 });

@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
+import { Transform } from 'node:stream';
 
 /** Variables that keep the user's own settings out of a test. */
 const GIT_ENV = {
@@ -35,53 +35,95 @@ export const runGit = (
     );
   });
 
-/** Creates a bare repository that accepts pushes and deletions over HTTP. */
+/** Creates a bare repository that accepts pushes over HTTP, and options of pushes. */
 export const createBareRepository = (root: string, name: string): void => {
   const run = (args: string[]) => spawnSync('git', args, { cwd: root, env: GIT_ENV });
   run(['init', '--quiet', '--bare', '--initial-branch=main', name]);
-  run(['-C', join(root, name), 'config', 'http.receivepack', 'true']);
+  for (const setting of ['http.receivepack', 'receive.advertisePushOptions']) {
+    run(['-C', join(root, name), 'config', setting, 'true']);
+  }
 };
 
-/**
- * Serves one request by `git http-backend` (CGI).
- *
- * @param path below the root of repositories
- * @param body of the request, from its beginning
- */
-export const serveGit = (
-  { root, path, query }: { root: string; path: string; query: string },
-  {
-    incoming,
-    outgoing,
-    body,
-  }: { incoming: IncomingMessage; outgoing: ServerResponse; body: Readable },
-): void => {
-  const { headers, method = '' } = incoming;
-  const child = spawn('git', ['http-backend'], {
-    env: {
-      ...GIT_ENV,
-      GIT_PROJECT_ROOT: root,
-      GIT_HTTP_EXPORT_ALL: '1',
-      REMOTE_USER: 'agent',
-      REQUEST_METHOD: method,
-      PATH_INFO: path,
-      QUERY_STRING: query,
-      CONTENT_TYPE: headers['content-type'] ?? '',
-      ...(headers['content-encoding'] && { HTTP_CONTENT_ENCODING: headers['content-encoding'] }),
-      ...(headers['git-protocol'] && { GIT_PROTOCOL: String(headers['git-protocol']) }),
+const HEAD_END = '\r\n\r\n';
+
+/** Parses the head of a CGI response (RFC 3875, section 6). */
+const parseHead = (head: string): { status: number; headers: Record<string, string> } => {
+  const fields = head.split('\r\n').map((field) => field.split(': ') as [string, string]);
+  const { Status: status = '200', ...headers } = Object.fromEntries(fields) as Record<
+    string,
+    string
+  >;
+  return { status: Number(status.slice(0, 3)), headers };
+};
+
+/** Passes a CGI response on: first its head, then its body piece by piece. */
+const createCgiResponse = (outgoing: ServerResponse): Transform => {
+  let head: Buffer | undefined = Buffer.alloc(0);
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      if (head === undefined) {
+        done(null, chunk);
+        return;
+      }
+      head = Buffer.concat([head, chunk]);
+      const end = head.indexOf(HEAD_END);
+      if (end < 0) {
+        done();
+        return;
+      }
+      const { status, headers } = parseHead(head.toString('latin1', 0, end));
+      outgoing.writeHead(status, headers);
+      const rest = head.subarray(end + HEAD_END.length);
+      head = undefined;
+      done(null, rest);
     },
   });
-  child.stdin.on('error', () => undefined);
-  body.pipe(child.stdin);
-  const chunks: Buffer[] = [];
-  child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
-  child.on('close', () => {
-    const output = Buffer.concat(chunks);
-    const end = output.indexOf('\r\n\r\n');
-    const fields = output.toString('latin1', 0, end).split('\r\n');
-    const pairs = fields.map((field) => field.split(': ') as [string, string]);
-    const status = pairs.find(([name]) => name === 'Status')?.[1] ?? '200';
-    outgoing.writeHead(Number(status.slice(0, 3)), Object.fromEntries(pairs));
-    outgoing.end(output.subarray(end + 4));
-  });
 };
+
+export type GitServerOptions = {
+  /** Folder of the repositories. */
+  readonly root: string;
+  /** The only accepted value of the header `Authorization`. */
+  readonly authorization: string;
+  /** Called with each request before it is answered. */
+  readonly received?: (incoming: IncomingMessage) => void;
+  /** Through which bodies of requests pass. */
+  readonly createBodyFilter?: () => Transform;
+};
+
+/** Creates a server of `git http-backend` (CGI). It does not listen yet. */
+export const createGitServer = ({
+  root,
+  authorization,
+  received,
+  createBodyFilter,
+}: GitServerOptions): Server =>
+  createServer((incoming, outgoing) => {
+    received?.(incoming);
+    const { headers, method = '', url = '' } = incoming;
+    if (headers.authorization !== authorization) {
+      outgoing.writeHead(401, { 'www-authenticate': 'Basic realm="forge"' }).end();
+      return;
+    }
+    const [path = '', query = ''] = url.split('?');
+    const child = spawn('git', ['http-backend'], {
+      env: {
+        ...GIT_ENV,
+        GIT_PROJECT_ROOT: root,
+        GIT_HTTP_EXPORT_ALL: '1',
+        REMOTE_USER: 'agent',
+        REQUEST_METHOD: method,
+        PATH_INFO: path,
+        QUERY_STRING: query,
+        CONTENT_TYPE: headers['content-type'] ?? '',
+        ...(headers['content-encoding'] && { HTTP_CONTENT_ENCODING: headers['content-encoding'] }),
+        ...(headers['git-protocol'] && { GIT_PROTOCOL: String(headers['git-protocol']) }),
+      },
+    });
+    child.stdin.on('error', () => undefined);
+    incoming.on('aborted', () => child.kill());
+    (createBodyFilter === undefined ? incoming : incoming.pipe(createBodyFilter())).pipe(
+      child.stdin,
+    );
+    child.stdout.pipe(createCgiResponse(outgoing)).pipe(outgoing);
+  });

@@ -6,6 +6,10 @@ import {
   createCertificateAuthority,
   signLeaf,
 } from '../../lib/certificate/certificate-authority.ts';
+import { createEndpointSender } from '../../lib/edge/http/endpoint-client.ts';
+
+/** Sends requests to servers on loopback too. */
+export const sendToEndpoint = createEndpointSender({ isAllowedAddress: () => true });
 
 export type HttpsServer = {
   /** `https://localhost:<port>`. */

@@ -22,7 +22,7 @@ export const loadCatalog = createCatalogLoader();
 const starterPolicies = compilePolicies([{ name: 'valetkey-starter', cedar: STARTER_POLICY }]);
 
 export type InProcessAdmissionOptions = Pick<AdmissionDeps, 'platform'> &
-  Partial<Pick<AdmissionDeps, 'readTasks' | 'readPodContext'>> & {
+  Partial<Pick<AdmissionDeps, 'readTasks' | 'readPodContext' | 'findUpstreamUrl'>> & {
     /** Whether the starter policy decides, in a namespace that it permits. */
     readonly hasStarterPolicy?: boolean;
   };
@@ -40,7 +40,7 @@ export type InProcessAdmission = {
 export const createInProcessAdmission = (
   options: InProcessAdmissionOptions,
 ): InProcessAdmission => {
-  const { platform, hasStarterPolicy = false, readPodContext } = options;
+  const { platform, hasStarterPolicy = false, readPodContext, findUpstreamUrl } = options;
   const template = buildInjectionTemplate(platform, TRUST_BUNDLE);
   const deps: AdmissionDeps = {
     platform,
@@ -49,6 +49,7 @@ export const createInProcessAdmission = (
     readTasks: options.readTasks ?? createTaskReader(platform, loadCatalog),
     ...(hasStarterPolicy && { evaluatePolicy: createStarterPolicyEvaluator(platform) }),
     ...(readPodContext && { readPodContext }),
+    ...(findUpstreamUrl && { findUpstreamUrl }),
   };
   const evaluate = (stage: AdmissionStage) => async (request: AdmissionRequest) =>
     (await evaluateAdmission(stage, request, deps)).outcome;

@@ -3,7 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { startChild, type Child } from '../../demo/child-process.ts';
-import { retryAttempts, UnrecoverableError, waitFor, waitForEnd, waitUntilReady } from './retry.ts';
+import {
+  retryAttempts,
+  UnrecoverableError,
+  waitFor,
+  waitForEnd,
+  waitUntil,
+  waitUntilReady,
+} from './retry.ts';
 
 let folder: string;
 let started: Child | undefined;
@@ -26,6 +33,23 @@ const startTestChild = (program: string): Child =>
   }));
 const idle = 'setInterval(() => undefined, 1000)';
 const never = (): Promise<boolean> => Promise.resolve(false);
+
+describe('waitUntil', () => {
+  it('returns the first value of the probe that is not undefined or false', async () => {
+    const values = [undefined, false, ''];
+    await expect(waitUntil(() => values.shift())).resolves.toBe('');
+  });
+
+  it('fails at once with an error of the probe', async () => {
+    let probes = 0;
+    const fail = (): never => {
+      probes += 1;
+      throw new Error('expected a refusal, got 200');
+    };
+    await expect(waitUntil(fail)).rejects.toThrow('expected a refusal, got 200');
+    expect(probes).toBe(1);
+  });
+});
 
 describe('waitFor', () => {
   it('returns the first value of the probe that is not undefined or false', async () => {

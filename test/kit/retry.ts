@@ -31,6 +31,27 @@ export const waitFor = async <T>(
   }
 };
 
+/** Within the time that jest gives a test, so that the failure names the condition. */
+const CONDITION_TIMEOUT_MS = 25_000;
+
+/**
+ * Calls `probe` every 5 ms until it returns something other than undefined or false, and returns that. An error of
+ * the probe fails at once.
+ *
+ * @throws Error with the text of `probe` after 25 s, or what `probe` throws
+ */
+export const waitUntil = async <T>(probe: Probe<T>): Promise<T> => {
+  const deadline = performance.now() + CONDITION_TIMEOUT_MS;
+  for (;;) {
+    const result = await probe();
+    if (result !== undefined && result !== false) return result;
+    if (performance.now() > deadline) {
+      throw buildTimeoutError(probe.toString(), CONDITION_TIMEOUT_MS, undefined);
+    }
+    await pause(5);
+  }
+};
+
 /** Thrown by a probe if further waiting cannot succeed. */
 export class UnrecoverableError extends Error {
   override readonly name = 'UnrecoverableError';

@@ -89,6 +89,10 @@ export const VALID_UPSTREAMS: readonly UpstreamCase[] = [
     },
   },
   {
+    title: 'an MCP server may ask its clients',
+    spec: { url: 'https://mcp.example', protocol: 'mcp', mcp: { serverRequests: true } },
+  },
+  {
     title: 'http is allowed where the Upstream says so',
     spec: withMembers({ url: 'http://api.internal:8080', allowHttp: true, privateAddresses: true }),
   },
@@ -102,6 +106,10 @@ export const VALID_UPSTREAMS: readonly UpstreamCase[] = [
       models: ['gpt-4.1'],
       maxBody: '64Mi',
     }),
+  },
+  {
+    title: 'an empty list of levels says nothing about a forge',
+    spec: withMembers({ protocol: 'git', levels: [] }),
   },
   { title: 'a database has template roles', spec: { postgres: POSTGRES } },
 ];
@@ -192,6 +200,16 @@ export const INVALID_UPSTREAMS: readonly UpstreamCase[] = [
     withMembers({ headers: { set: { authorization: 'x' } } }),
   ),
   invalid(
+    'the presented header cannot also be set in another case',
+    'spec.headers.set',
+    withMembers({ headers: { set: { AUTHORIZATION: 'x' } } }),
+  ),
+  beyondSchema(
+    'a header cannot be set twice in different case',
+    'spec.headers.set',
+    withMembers({ headers: { set: { 'x-team': 'a', 'X-Team': 'b' } } }),
+  ),
+  invalid(
     'cookies cannot pass',
     'spec.headers.pass[0]',
     withMembers({ headers: { pass: ['cookie'] } }),
@@ -216,6 +234,16 @@ export const INVALID_UPSTREAMS: readonly UpstreamCase[] = [
     'spec.tools',
     withMembers({ tools: [{ name: 't', digest: `sha256:${'a'.repeat(64)}` }] }),
   ),
+  invalid('an empty list of tools is refused', 'spec.tools', {
+    url: 'https://m.example',
+    protocol: 'mcp',
+    tools: [],
+  }),
+  invalid(
+    'settings of MCP for an API are refused',
+    'spec.mcp',
+    withMembers({ mcp: { serverRequests: true } }),
+  ),
   invalid('a short digest is refused', 'spec.tools[0].digest', {
     url: 'https://m.example',
     protocol: 'mcp',
@@ -227,6 +255,13 @@ export const INVALID_UPSTREAMS: readonly UpstreamCase[] = [
     withMembers({ protocol: 'git', models: ['m'] }),
   ),
   invalid('an empty list of models is refused', 'spec.models', withMembers({ models: [] })),
+  ...['git', 'mcp'].map((protocol) =>
+    invalid(
+      `levels of protocol ${protocol}, which has no methods and paths, are refused`,
+      'spec.levels',
+      withMembers({ protocol, levels: [{ method: 'GET', path: '/', level: 'Read' }] }),
+    ),
+  ),
   invalid(
     'a level of an unknown method is refused',
     'spec.levels[0].method',

@@ -8,7 +8,7 @@ import {
   createCertificateAuthority,
   signLeaf,
 } from '../../lib/certificate/certificate-authority.ts';
-import { sendToEndpoint } from '../../lib/edge/http/https-client.ts';
+import { sendToEndpoint } from './https-server.ts';
 
 export type VaultServer = {
   /** `https://localhost:<port>`. */
@@ -16,7 +16,7 @@ export type VaultServer = {
   readonly caBundle: string;
   /** Calls the API as root, or with another token. @returns status and body */
   readonly call: (
-    method: 'GET' | 'POST',
+    method: 'GET' | 'POST' | 'LIST',
     path: string,
     options?: { readonly body?: object; readonly token?: string },
   ) => Promise<{ readonly status: number; readonly body: Record<string, unknown> }>;
@@ -49,8 +49,8 @@ export const startVault = async (program: string): Promise<VaultServer> => {
     caBundle,
     call: async (method, path, { body, token = started.token } = {}) => {
       const response = await sendToEndpoint({
-        method,
-        url: `${address}/v1/${path}`,
+        method: method === 'LIST' ? 'GET' : method,
+        url: `${address}/v1/${path}${method === 'LIST' ? '?list=true' : ''}`,
         headers: { 'X-Vault-Token': token },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
         caBundle,

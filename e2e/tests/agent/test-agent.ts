@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { appendFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { Readable } from 'node:stream';
 import { json, text } from 'node:stream/consumers';
@@ -20,7 +21,8 @@ import type { HttpsBatch } from './https-requests.ts';
  *   watch BUCKET KEY           get credentials → when the sidecar, and when the cloud, first refuses
  *   ask-on                     request credentials from the sidecar repeatedly → each change of the response
  *   stream TASK BUCKET KEY     start, use and complete runs repeatedly → each run
- *   upload BUCKET KEY          upload a gigabyte slowly → that it has begun, and what ended it
+ *   upload BUCKET KEY [-]      upload a gigabyte slowly → that it has begun, and what ended it; -: environment from
+ *                              standard input, and lines on the standard output of the container
  *
  * The last four print one line of JSON for each result, with the time in epoch milliseconds.
  */
@@ -32,7 +34,12 @@ const operations = {
   get: async (s3: S3Client, Bucket: string, Key: string) =>
     s3.send(new (await loadSdk()).GetObjectCommand({ Bucket, Key })),
   put: async (s3: S3Client, Bucket: string, Key: string) =>
-    s3.send(new (await loadSdk()).PutObjectCommand({ Bucket, Key, Body: 'written by the agent' })),
+    s3.send(
+      new (await loadSdk()).PutObjectCommand({
+        ...{ Bucket, Key },
+        Body: process.env['PUT_BODY'] ?? 'written by the agent',
+      }),
+    ),
   list: async (s3: S3Client, Bucket: string, Prefix: string) =>
     s3.send(new (await loadSdk()).ListObjectsV2Command({ Bucket, Prefix })),
 };
@@ -96,7 +103,9 @@ const readUntilServed = async (seconds: number, bucket: string, key: string) => 
 };
 
 const printLine = (line: object) => {
-  console.log(JSON.stringify({ at: Date.now(), ...line }));
+  const text = JSON.stringify({ at: Date.now(), ...line });
+  if (third === '-') appendFileSync('/proc/1/fd/1', `${text}\n`);
+  else console.log(text);
 };
 
 const toClientConfig = ({ AccessKeyId, SecretAccessKey, Token }: Keys): S3ClientConfig => ({
@@ -228,7 +237,7 @@ const uploadUntilCut = async (Bucket: string, Key: string) => {
     const { name, message } = error as Error;
     printLine({ cut: name, message });
   }
-  return waitForSigterm();
+  return third === '-' ? undefined : waitForSigterm();
 };
 
 /** SIGTERM does not end the first process of a container unless it has a handler. */

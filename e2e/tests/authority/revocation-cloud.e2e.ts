@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor } from '../../../test/kit/retry.ts';
 import { optedInRole } from '../../clouds/cloud-trust.ts';
-import { getJson } from '../../cluster/kubectl.ts';
+import { getJson, runKubectl } from '../../cluster/kubectl.ts';
 import { blockTraffic } from '../node-access.ts';
 import {
   toEnvironment,
@@ -110,5 +110,16 @@ describe(`a Revocation of a session of a role that opted in to the deny list (${
     recordSeconds('from completion to a refusal by the cloud (RGW)', Date.now() - completedAt);
     const { spec } = await getJson<{ spec: object }>(cluster, ['revocation', `run-${run}`]);
     expect(spec).toMatchObject({ run, reason: 'completed' });
+  });
+
+  it('is created by the authority when the pod of a run is deleted', async () => {
+    const place: PodRef = { namespace, pod: 'deleted' };
+    await runPod({ name: 'deleted', namespace, tasks: { read: optedIn } });
+    const { run } = await startRun(place);
+    await runKubectl(cluster, ['delete', 'pod', 'deleted', '-n', namespace]);
+    const { spec } = await waitFor('the Revocation of the run', () =>
+      getJson<{ spec: object }>(cluster, ['revocation', `run-${run}`]),
+    );
+    expect(spec).toMatchObject({ run, reason: 'terminated' });
   });
 });

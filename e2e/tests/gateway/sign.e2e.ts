@@ -6,6 +6,8 @@ import { readRunKeys } from '../authority/sidecar-runs.ts';
 import { killSidecar, startMemoryMeter } from '../node-access.ts';
 import {
   callCloudFromPod,
+  callSidecarFromPod,
+  callSidecarWithRetry,
   cloud,
   cluster,
   createNamespace,
@@ -14,7 +16,7 @@ import {
   testContext,
   toEnvironment,
 } from '../test-context.ts';
-import type { Declaration, PodRef } from '../test-context.ts';
+import type { CredentialKeys, Declaration, PodRef } from '../test-context.ts';
 
 const { node, isFull } = testContext;
 
@@ -76,6 +78,19 @@ describe(`a pod whose calls the gateway signs (${cloud.name})`, () => {
     const env = { ...local.env, [SIGN_CONSUMER_ENV.endpointUrl]: cloud.s3Endpoint };
     const refused = await callCloudFromPod(place, 'get', 'reports/q3.csv', { env });
     expect(`${refused.status} ${refused.code ?? ''}`).toBe(REFUSAL_OF_LOCAL_KEYS[cloud.name]);
+  });
+
+  it('refuses the next call with the keys of a run that has completed', async () => {
+    type Started = { run: string; credentials: CredentialKeys };
+    const path = '/v1/tasks/work/runs';
+    const { body } = await callSidecarWithRetry<Started>(place, 'POST', path, {});
+    const call = () =>
+      callCloudFromPod(place, 'get', 'reports/q3.csv', { env: toEnvironment(body.credentials) });
+    expect(await call()).toEqual({ status: 200 });
+    expect((await callSidecarFromPod(place, 'DELETE', `/v1/runs/${body.run}`)).status).toBe(204);
+    const refused = await call();
+    expect(refused.status).toBe(403);
+    expect(refused.message).toMatch(/^valetkey: .*\(run_\w+\)$/);
   });
 
   const mebibytes = isFull ? 1024 : 64;

@@ -48,16 +48,23 @@ const createCertificate = async (folder: string, address: string) => {
   return { ca: read('minio-ca.crt'), certificate: read('public.crt'), key: read('private.key') };
 };
 
+/** Builds an image with what MinIO's own has: a shell, the server and its client. */
+export const loadMinioImage = async (node: Cluster, folder: string): Promise<string> => {
+  const rootFolder = join(folder, 'image');
+  mkdirSync(rootFolder);
+  await writeBusyboxRoot(rootFolder);
+  for (const name of ['minio', 'mc'] as const) {
+    placeFile(node.programs[name], join(rootFolder, 'bin', name));
+  }
+  return (await loadImage({ cluster: node, name: 'minio', rootFolder })).reference;
+};
+
 /** Starts MinIO with these variables, as an administrator who follows the page: certificate folder and all. */
 export const startMinioInCluster = async (
   node: Cluster,
   { folder, env }: { readonly folder: string; readonly env: Readonly<Record<string, string>> },
 ): Promise<void> => {
-  const image = join(folder, 'image');
-  mkdirSync(image);
-  await writeBusyboxRoot(image);
-  placeFile(node.programs.minio, join(image, 'bin', 'minio'));
-  const { reference } = await loadImage({ cluster: node, name: 'minio', rootFolder: image });
+  const image = await loadMinioImage(node, folder);
   const variables = {
     MINIO_ROOT_USER: minioAdmin.user,
     MINIO_ROOT_PASSWORD: minioAdmin.password,
@@ -75,7 +82,7 @@ export const startMinioInCluster = async (
           containers: [
             {
               name: 'minio',
-              image: reference,
+              image,
               imagePullPolicy: 'Never',
               command: ['/bin/minio', 'server', '--certs-dir', '/certs', '/data'],
               env: Object.entries(variables).map(([name, value]) => ({ name, value })),

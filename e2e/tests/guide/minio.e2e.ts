@@ -6,12 +6,13 @@ import { applyObjects, runKubectl, waitForPod } from '../../cluster/kubectl.ts';
 import { callSidecarWithRetry, createNamespace, testContext } from '../test-context.ts';
 import { readGuideBlocks, substitute } from './guide-blocks.ts';
 import type { GuideBlock } from './guide-blocks.ts';
+import { describeImage, removeRelease } from './guide-release.ts';
 import { createGuideShell } from './guide-shell.ts';
 import type { RunBlock } from './guide-shell.ts';
 import { createMinioService, minioAdmin, startMinioInCluster } from './minio-in-cluster.ts';
 import type { MinioService } from './minio-in-cluster.ts';
 
-const { cluster, images, node, release } = testContext;
+const { cluster, images, node } = testContext;
 const blocks = readGuideBlocks('docs/minio.md');
 
 /** Every block of the page, in the order in which the tests run them. */
@@ -24,38 +25,6 @@ const indent = (text: string): string =>
     .split('\n')
     .map((line) => `    ${line}`)
     .join('\n');
-
-/** Images exist only on the node. That of awscli has no entry point. */
-const describeImage = (image: string, command: readonly string[]): string =>
-  `image: ${image}\n      imagePullPolicy: Never\n      command: ${JSON.stringify(command)}`;
-
-/**
- * A policy for nothing. When the last binding with a ConfigMap as parameter is deleted, an API server follows no
- * ConfigMap any more until it restarts (kubernetes/kubernetes#130887): later entries would meet old parameters.
- */
-const buildParameterUser = (namespace: string): object[] => {
-  const apiVersion = 'admissionregistration.k8s.io/v1';
-  const metadata = { name: 'e2e-parameter-user' };
-  const resources = { apiGroups: ['e2e.valetkey.dev'], apiVersions: ['v1'], resources: ['none'] };
-  return [
-    {
-      ...{ apiVersion, kind: 'ValidatingAdmissionPolicy', metadata },
-      spec: {
-        paramKind: { apiVersion: 'v1', kind: 'ConfigMap' },
-        matchConstraints: { resourceRules: [{ ...resources, operations: ['CREATE'] }] },
-        validations: [{ expression: 'true' }],
-      },
-    },
-    {
-      ...{ apiVersion, kind: 'ValidatingAdmissionPolicyBinding', metadata },
-      spec: {
-        policyName: metadata.name,
-        paramRef: { name: 'any', namespace, parameterNotFoundAction: 'Allow' },
-        validationActions: ['Deny'],
-      },
-    },
-  ];
-};
 
 // MinIO's image is imported into the node's containerd.
 if (node !== undefined) {
@@ -73,8 +42,7 @@ if (node !== undefined) {
       const programs = { helm, kubectl, mc };
       const env = { KUBECONFIG: cluster.kubeconfig, MC_HOST_minio: alias, MC_INSECURE: 'true' };
       run = createGuideShell(folder, { programs, env });
-      await applyObjects(cluster, buildParameterUser(release.namespace));
-      await run(`helm uninstall ${release.name} -n ${release.namespace} --wait`);
+      await removeRelease(run);
     });
 
     it('has the blocks that these tests run', () => {

@@ -7,7 +7,12 @@ import {
   createCertificateAuthority,
   signLeaf,
 } from '../../../lib/certificate/certificate-authority.ts';
-import { createRequestHandler, buildApiError, type ApiResponse } from './request-handler.ts';
+import {
+  createRequestHandler,
+  buildApiError,
+  type AdmitRequest,
+  type ApiResponse,
+} from './request-handler.ts';
 import { createServiceAccountTokens } from './service-account-tokens.ts';
 import {
   createResourceStore,
@@ -25,6 +30,8 @@ export type EmbeddedApiServer = {
   readonly buildKubeconfigFor: (username: string) => string;
   /** Asks as an API server's own parts do. */
   readonly request: (method: string, path: string, body?: JsonObject) => Promise<ApiResponse>;
+  /** Requests that arrived over HTTPS, watches included. */
+  readonly countRequests: () => number;
   readonly close: () => Promise<void>;
 };
 
@@ -32,12 +39,21 @@ const NAME = 'kubernetes.default.svc';
 const LIFETIME_MS = 24 * 3_600_000;
 const MAX_BODY_BYTES = 8 * 1024 * 1024;
 
-/** Starts a small API server on a free loopback port, over HTTPS, in memory. */
-export const startEmbeddedApiServer = async (now: () => number): Promise<EmbeddedApiServer> => {
+/**
+ * Starts a small API server on a free loopback port, over HTTPS, in memory.
+ *
+ * @param admit what an admission policy says of a change
+ */
+export const startEmbeddedApiServer = async (
+  now: () => number,
+  admit?: AdmitRequest,
+): Promise<EmbeddedApiServer> => {
   const objects = createResourceStore({ now, newUid: randomUUID });
   const users = createUserRegistry();
-  const answer = createRequestHandler(objects, await createServiceAccountTokens(now));
+  const answer = createRequestHandler(objects, await createServiceAccountTokens(now), admit);
+  let requests = 0;
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    requests += 1;
     const { pathname: path, searchParams: query } = new URL(request.url ?? '/', 'https://any');
     const username = users.find(request.headers.authorization);
     if (username === undefined) {
@@ -76,6 +92,7 @@ export const startEmbeddedApiServer = async (now: () => number): Promise<Embedde
       const asked = { method, path: pathname, query, body, username: 'system:apiserver' };
       return answer({ ...asked, contentType: 'application/merge-patch+json' });
     },
+    countRequests: () => requests,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -102,9 +119,10 @@ const readBody = async (request: IncomingMessage): Promise<JsonObject> => {
 };
 
 const sendResponse = (response: ServerResponse, { status, body }: ApiResponse): void => {
-  const text = JSON.stringify(body);
+  const isText = typeof body === 'string';
+  const text = isText ? body : JSON.stringify(body);
   const headers = {
-    'content-type': 'application/json',
+    'content-type': isText ? 'text/plain' : 'application/json',
     'content-length': Buffer.byteLength(text),
   };
   response.writeHead(status, headers).end(text);

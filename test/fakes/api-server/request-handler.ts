@@ -16,14 +16,22 @@ export type ApiRequest = {
   readonly username: string;
 };
 
-export type ApiResponse = { readonly status: number; readonly body: object };
+/** `body` is sent as JSON, or as it is if it is a text. */
+export type ApiResponse = { readonly status: number; readonly body: object | string };
+
+/** @returns why a change is refused; undefined: it is not */
+export type AdmitRequest = (
+  asked: Pick<ApiRequest, 'method' | 'path' | 'body' | 'username'>,
+) => string | undefined;
 
 /** An API server's answer to everything but a watch. */
 export const createRequestHandler =
-  (store: ResourceStore, tokens: ServiceAccountTokens) =>
+  (store: ResourceStore, tokens: ServiceAccountTokens, admit: AdmitRequest = () => undefined) =>
   async (asked: ApiRequest): Promise<ApiResponse> => {
     const { method, path } = asked;
     if (method === 'GET') return readObject(asked, store, tokens);
+    const refusal = admit(asked);
+    if (refusal !== undefined) return buildApiError(403, refusal);
     if (method === 'POST')
       return (await createFromPost(asked, tokens, store)) ?? createObject(asked, store);
     if (method === 'PATCH') return patchObject(asked, store);
@@ -42,8 +50,17 @@ const readObject = (
     return { status: 200, body: { issuer: tokens.issuer, jwks_uri: `${tokens.issuer}/jwks` } };
   }
   const found = store.get(path);
+  if (found !== undefined && path.endsWith('/log')) return readLog(found, query);
   if (found !== undefined) return { status: 200, body: found };
   return isCollection(path) ? listObjects({ path, query }, store) : buildApiError(404, path);
+};
+
+/** A log is stored whole, as `text` of an object at its path. */
+const readLog = ({ metadata, ...log }: StoredResource, query: URLSearchParams): ApiResponse => {
+  const text = String(toJsonObject(log)['text']);
+  const time = query.has('timestamps') ? `${metadata.creationTimestamp} ` : '';
+  const limit = Number(query.get('limitBytes') ?? Infinity);
+  return { status: 200, body: `${time}${text}`.slice(0, limit) };
 };
 
 /** Every second path segment is a resource type; a path that ends in one is a collection. */
@@ -81,6 +98,10 @@ const createFromPost = async (
   const spec = toJsonObject(body['spec']);
   if (path.endsWith('/selfsubjectreviews')) {
     return buildCreated({ ...body, status: { userInfo: { username, groups: [] } } });
+  }
+  // There is no authorization: everyone may do everything.
+  if (path.endsWith('/selfsubjectaccessreviews')) {
+    return buildCreated({ ...body, status: { allowed: true } });
   }
   if (path.endsWith('/tokenreviews')) {
     const audiences = spec['audiences'] as readonly string[];

@@ -48,7 +48,8 @@ describe(`${AT_ONCE} concurrent creations of pods with 16 tasks and the largest 
   const createOne = async (body: Buffer, to: string): Promise<ApiAnswer> => {
     const attempts = await retryAttempts(
       () => api.call({ method: 'POST', path: to, body }),
-      ({ status }) => status >= 500,
+      // On a busy machine the API server may answer the webhook too late: the refusal says to try again.
+      ({ status, body }) => status >= 500 || (status === 403 && body.includes(': try again')),
     );
     const said = attempts.map((each) => `${each.status} ${each.body.slice(0, 500)}`);
     refusals.push(...said.slice(0, -1));
@@ -86,8 +87,9 @@ describe(`${AT_ONCE} concurrent creations of pods with 16 tasks and the largest 
       .flatMap((pods) => [pods.withTasks, pods.withoutTasks]);
     const audited = readAuditedBytes();
     expect(listFailures(await create(first, '?dryRun=All'))).toEqual([]);
-    // With request bodies the log would become too long to search, and would distort the measurement.
-    expect((readAuditedBytes() - audited) / first.length).toBeLessThan(32 * 1024);
+    // With request bodies the log would become too long to search, and would distort the measurement. Other requests
+    // of this time, more on a busy machine, are in the log too, but are far smaller than one of these bodies.
+    expect((readAuditedBytes() - audited) / first.length).toBeLessThan(128 * 1024);
     for (let pair = 0; pair < PAIRS; pair += 1) {
       const batches = [createWith, createWithout];
       for (const batch of pair % 2 === 0 ? batches : batches.reverse()) await batch();

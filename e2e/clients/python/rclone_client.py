@@ -1,0 +1,53 @@
+"""A consumer that runs rclone, unmodified, under delivery `sign`. Its path is the first argument."""
+
+import os
+import subprocess
+import sys
+import tempfile
+
+from protocol import serve
+from recording_endpoint import choose_endpoint
+
+REMOTE = "cloud"
+
+
+def run(program, endpoint, *args):
+    settings = {
+        "TYPE": "s3",
+        "PROVIDER": "Other",
+        # The credentials of the container, as of the SDKs.
+        "ENV_AUTH": "true",
+        "ENDPOINT": f"http://{endpoint.address}",
+        "REGION": os.environ["AWS_REGION"],
+        "NO_CHECK_BUCKET": "true",
+    }
+    env = {f"RCLONE_CONFIG_{REMOTE.upper()}_{name}": value for name, value in settings.items()}
+    done = subprocess.run(
+        [program, *args, "--retries", "1", "--low-level-retries", "1"],
+        env={**os.environ, **env, "RCLONE_CONFIG": "/nonexistent/rclone.conf"},
+        capture_output=True,
+        timeout=50,
+    )
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr.decode(errors="replace")[-1000:])
+
+
+def build(program, endpoint):
+    """Returns `perform` for `serve`. Copying one object needs no permission to list, unlike `rclone cat`."""
+    folder = tempfile.mkdtemp()
+    source = os.path.join(folder, "source")
+    with open(source, "wb") as file:
+        file.write(b"written by a client\n")
+
+    def perform(op, bucket, key):
+        path = f"{REMOTE}:{bucket}/{key}"
+        pair = (path, os.path.join(folder, "read")) if op == "get" else (source, path)
+        return endpoint.measure(lambda: run(program, endpoint, "copyto", "--ignore-times", *pair))
+
+    return perform
+
+
+if __name__ == "__main__":
+    rclone = sys.argv[1]
+    version = subprocess.run([rclone, "version"], capture_output=True, check=True).stdout.decode().split()[1]
+    serve({"sdk": "rclone", "version": version, "runtime": "Go"}, build(rclone, choose_endpoint()))

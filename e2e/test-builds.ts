@@ -1,0 +1,52 @@
+import {
+  buildModelPython,
+  buildMoto,
+  buildSignClient,
+  signClientNames,
+} from './clients/client-builds.ts';
+import { buildKinesis } from './clients/kinesis-client.ts';
+import { installMcpPythons } from './clients/mcp-programs.ts';
+import { buildPostgresClients } from './clients/postgres-clients.ts';
+import { chromiumPackages, installDebianPackages } from './cluster/debian-packages.ts';
+import { buildPrograms } from './cluster/programs.ts';
+import type { Progress } from './cluster/progress.ts';
+import { buildKeycloak } from './keycloak-build.ts';
+import { installPostgres, POSTGRES_VERSIONS } from './postgres-programs.ts';
+
+/** What single test files need besides the programs and clients of all tests. */
+export const testBuilds = {
+  chromium: (progress: Progress) => installDebianPackages(progress, chromiumPackages),
+  moto: buildMoto,
+  kinesis: buildKinesis,
+  mcp: installMcpPythons,
+  'postgres clients': (progress: Progress) => {
+    progress('building the clients of PostgreSQL, unless the cache has them');
+    return buildPostgresClients();
+  },
+  'postgres versions': async (progress: Progress) => {
+    for (const version of POSTGRES_VERSIONS) {
+      progress(`installing PostgreSQL ${version}, unless the cache has it`);
+      await installPostgres(version);
+    }
+  },
+  'model clients': buildModelPython,
+  'sign clients': async (progress: Progress) => {
+    for (const name of signClientNames) await buildSignClient(progress, name);
+  },
+  rust: (progress: Progress) => buildSignClient(progress, 'rust'),
+  keycloak: buildKeycloak,
+  promtool: (progress: Progress) => buildPrograms(progress, ['promtool']),
+  vault: (progress: Progress) => buildPrograms(progress, ['vault']),
+} satisfies Record<string, (progress: Progress) => Promise<unknown>>;
+export type TestBuildName = keyof typeof testBuilds;
+
+/**
+ * Builds or installs what the cache does not have, before the tests start: they run in a network of their own,
+ * from which no package can be downloaded.
+ */
+export const runTestBuilds = async (
+  progress: Progress,
+  names: readonly TestBuildName[],
+): Promise<void> => {
+  for (const name of names) await testBuilds[name](progress);
+};

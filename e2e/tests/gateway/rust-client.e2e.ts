@@ -1,0 +1,3 @@
+import { defineSignClientTests } from './sign-client-scenarios.ts';
+
+await defineSignClientTests(['rust']);

@@ -1,0 +1,103 @@
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { runKubectl } from '../../cluster/kubectl.ts';
+import { testContext } from '../test-context.ts';
+import { readGuideBlocks, substitute } from './guide-blocks.ts';
+import { describeImage, removeRelease } from './guide-release.ts';
+import { createGuideShell } from './guide-shell.ts';
+import type { RunBlock } from './guide-shell.ts';
+import { loadMinioImage } from './minio-in-cluster.ts';
+
+const { cluster, images, node } = testContext;
+const blocks = readGuideBlocks('docs/quickstart.md');
+const [commands = '', output = '', inspection = '', removal = ''] = blocks.map(({ text }) => text);
+const root = join(import.meta.dirname, '..', '..', '..');
+
+/** Ten minutes are the promise of the page. */
+const PROMISE_MS = 600_000;
+
+// MinIO's image is imported into the node's containerd.
+if (node !== undefined) {
+  /** Each refusal has an ID of its own. */
+  const hideRefusalIds = (text: string): string =>
+    text.replaceAll(/"refusal":"[\w-]{36}"/g, '"refusal":"…"');
+
+  describe('docs/quickstart.md', () => {
+    const folder = mkdtempSync(join(node.folder, 'guide-'));
+    let run: RunBlock;
+    let firstOutput = '';
+
+    const copyManifest = (name: string, substitutions: Readonly<Record<string, string>> = {}) => {
+      const path = join('manifests', 'quickstart', name);
+      const text = readFileSync(join(root, path), 'utf8');
+      writeFileSync(join(folder, path), substitute(text, substitutions));
+    };
+
+    beforeAll(async () => {
+      const { helm, kubectl } = node.programs;
+      await runKubectl(cluster, ['delete', 'namespace', 'quickstart', '--ignore-not-found']);
+      mkdirSync(join(folder, 'manifests', 'quickstart'), { recursive: true });
+      copyManifest('quickstart-values.yaml');
+      copyManifest('namespace.yaml', {
+        'image: minio/minio:RELEASE.2025-04-22T22-12-26Z': `image: ${await loadMinioImage(node, folder)}\n          imagePullPolicy: Never`,
+      });
+      const awscli = describeImage(images.awscli, testContext.awscliCommand);
+      copyManifest('agent.yaml', {
+        'name: allowed\n      image: amazon/aws-cli:2.27.0': `name: allowed\n      ${awscli}`,
+        'name: refused\n      image: amazon/aws-cli:2.27.0': `name: refused\n      ${awscli}`,
+      });
+      run = createGuideShell(folder, {
+        programs: { helm, kubectl },
+        env: { KUBECONFIG: cluster.kubeconfig },
+      });
+      await removeRelease(run);
+    });
+
+    it('has the blocks that these tests run, and its commands are in README.md', () => {
+      expect(blocks.map(({ heading, language }) => `${heading}: ${language}`)).toEqual([
+        'Run the three commands: sh',
+        'Run the three commands: text',
+        'See what happened: sh',
+        'Remove it: sh',
+      ]);
+      expect(readGuideBlocks('README.md').map(({ text }) => text)).toContain(commands);
+    });
+
+    it('prints one allowed and one refused call after three commands', async () => {
+      const [repository = '', tag = ''] = images.valetkey.split(/:(?=[^:/]+$)/);
+      const text = substitute(commands, {
+        'registry.example/valetkey': repository,
+        'image.tag=0.1.0': `image.tag=${tag} --set image.pullPolicy=Never`,
+      });
+      const startedAt = Date.now();
+      firstOutput = await run(text);
+      expect(Date.now() - startedAt).toBeLessThan(PROMISE_MS);
+      expect(hideRefusalIds(firstOutput)).toContain(output);
+    });
+
+    it('prints the same when it is run again, with another agent', async () => {
+      const readUid = () =>
+        run("kubectl -n quickstart get pod agent -o jsonpath='{.metadata.uid}'");
+      const before = await readUid();
+      const [last = ''] = commands.trim().split('\n').slice(-1);
+      expect(hideRefusalIds(firstOutput)).toContain(hideRefusalIds(await run(last)));
+      expect(await readUid()).not.toBe(before);
+    });
+
+    it('shows its tasks and records, and decides about a call', async () => {
+      const [tasks = '', tail = '', decision = ''] = inspection.trim().split('\n');
+      expect(await run(tasks)).toMatch(/^quickstart +agent +allowed +read-reports +aws +sign /m);
+      expect(await run(tail)).toMatch(/ {2}run\.issued .* quickstart\/agent read-reports /);
+      expect(await run(decision)).toMatch(/^ {2}call allowed {2}s3:GetObject /m);
+      const refused = run(decision.replace('reports/today.csv', 'private/keys.txt'));
+      await expect(refused).rejects.toThrow('resource_outside');
+    });
+
+    it('deletes its namespace', async () => {
+      const [first = ''] = removal.split('\n');
+      expect(await run(first)).toContain('namespace quickstart is deleted');
+      expect(await run('kubectl get namespace quickstart --ignore-not-found')).toBe('');
+    });
+  });
+}
