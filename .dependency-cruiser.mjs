@@ -17,6 +17,7 @@ const tiers = [
     mcp: [],
     postgres: [],
     upstreams: ['config'],
+    approvals: ['audit'],
   },
   {
     policy: [],
@@ -46,6 +47,7 @@ const owners = [
   ['undici', '^lib/edge/http/'],
   ['@cedar-policy/cedar-wasm', '^lib/policy/'],
   ['commander', '^cmd/kubectl-valetkey/'],
+  ['puppeteer-core', '^e2e/'],
   ['re2js', '^lib/task/'],
   ['canonicalize', '^lib/schema/'],
   ['yaml', '^(lib/config|lib/task|cmd/kubectl-valetkey|tools/(chart|docs|release)|demo|e2e|test)/'],

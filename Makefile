@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 INSTALLED := node_modules/.installed
 SOURCES := $(shell find cmd lib -name '*.ts' -not -name '*.test.ts' 2>/dev/null)
 
-.PHONY: help demo test fuzz e2e e2e-full bench build image release release-check lint format chart manifests docs clean
+.PHONY: help demo test fuzz e2e e2e-full bench bench-compare build image release release-check lint format chart manifests docs site clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ e2e-full: dist/.built ## Also run the long tests: 10-minute lifetimes, oldest cl
 bench: dist/.built ## Run the benchmark against a minimal Go program; writes bench/out/latest.json
 	@node bench/main.ts $(ARGS)
 
+bench-compare: ## Compare the benchmarks of two checkouts: make bench-compare ARGS='OLD NEW'
+	@node bench/compare.ts $(ARGS)
+
 image: dist/.built ## Build the root file system of the image (used by the Dockerfile and by e2e)
 	@node tools/image/main.ts $(ARGS)
 
@@ -65,6 +68,9 @@ manifests: $(INSTALLED) ## Render manifests/ from the chart (needs Helm)
 
 docs: $(INSTALLED) ## Generate pages of docs/
 	@node tools/docs/generate.ts $(ARGS)
+
+site: $(INSTALLED) ## Build docs/ and a landing page into dist/site, a static site with search
+	@node tools/site/main.ts $(ARGS)
 
 clean: ## Remove build output
 	rm -rf dist bench/out node_modules
