@@ -11,10 +11,11 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+
 import { createCertificateAuthority, signLeaf } from '../lib/certificate/certificate-authority.ts';
+import { findFreePorts } from '../test/kit/free-ports.ts';
 import { connectPostgres, type PostgresSession } from './postgres-client.ts';
 
 /** Debian's packages put each version's programs here. */
@@ -50,14 +51,6 @@ const findUser = (): { uid: number; gid: number } | undefined => {
   const read = (flag: string): number =>
     Number(execFileSync('id', [flag, 'postgres'], { encoding: 'utf8' }));
   return { uid: read('-u'), gid: read('-g') };
-};
-
-const findFreePort = async (): Promise<number> => {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 };
 
 const DAY_MS = 86_400_000;
@@ -106,7 +99,7 @@ export const startPostgres = async (
   execFileSync(join(programs, 'initdb'), ['-D', data, ...options], { ...user, stdio: 'pipe' });
   if (address !== undefined)
     appendFileSync(join(data, 'pg_hba.conf'), 'hostssl all all 0.0.0.0/0 scram-sha-256\n');
-  const port = await findFreePort();
+  const [port = 0] = await findFreePorts(1);
   const tls = await writeCertificate(directory, user, ['localhost', ...others]);
   const settings = {
     ...tls.settings,

@@ -4,12 +4,12 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { getProgramPath } from '../../e2e/cluster/programs.ts';
 import { VERSION } from '../../lib/contract/version.ts';
+import { findFreePorts } from '../../test/kit/free-ports.ts';
 import { waitFor } from '../../test/kit/retry.ts';
 import { CHART, findHelm, KUBE_VERSION, withRequired } from '../chart/helm.ts';
 import { toSha256 } from './archive.ts';
@@ -17,17 +17,10 @@ import { ROOT, run } from './sources.ts';
 
 const RELEASE = join(ROOT, 'dist/release');
 
-const findFreePort = async (): Promise<number> => {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-};
-
 /** Starts a registry that keeps its blobs below `folder`. @returns its address, and a function that ends it */
 const startRegistry = async (folder: string) => {
-  const address = `127.0.0.1:${await findFreePort()}`;
+  const [port = 0] = await findFreePorts(1);
+  const address = `127.0.0.1:${port}`;
   const config = join(folder, 'config.yml');
   const storage = `storage: { filesystem: { rootdirectory: ${join(folder, 'blobs')} } }`;
   writeFileSync(config, `version: 0.1\n${storage}\nhttp: { addr: "${address}" }\n`);
