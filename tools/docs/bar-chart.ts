@@ -71,7 +71,10 @@ const chooseClass = ({ isMet }: Bar): string =>
 const renderBar = (bar: Bar, { y, scale }: { readonly y: number; readonly scale: number }) => {
   const length = bar.value * scale;
   const goalX = LABEL_WIDTH + (bar.goal ?? 0) * scale;
-  const end = LABEL_WIDTH + Math.max(length, bar.goal === undefined ? 0 : bar.goal * scale);
+  // Behind the goal, if it would cross the text.
+  const barEnd = LABEL_WIDTH + length;
+  const isCrossed = bar.goal !== undefined && goalX >= barEnd - 4 && goalX < barEnd + VALUE_WIDTH;
+  const end = isCrossed ? Math.max(barEnd, goalX) : barEnd;
   return [
     renderText(bar.label, { x: LABEL_WIDTH - 10, y: y + 12, attributes: ' text-anchor="end"' }),
     `<rect class="${chooseClass(bar)}" x="${LABEL_WIDTH}" y="${y}" width="${round(length)}" height="${BAR}"/>`,
