@@ -1,4 +1,5 @@
 import {
+  buildFrameworkPython,
   buildModelPython,
   buildMoto,
   buildSignClient,
@@ -30,6 +31,7 @@ export const testBuilds = {
     }
   },
   'model clients': buildModelPython,
+  frameworks: buildFrameworkPython,
   'sign clients': async (progress: Progress) => {
     for (const name of signClientNames) await buildSignClient(progress, name);
   },

@@ -203,6 +203,14 @@ export const testFiles: readonly TestFile[] = [
     reason: 'building the SDK for Rust takes minutes',
   },
   {
+    file: 'gateway/framework-tools.e2e.ts',
+    entries: [],
+    fullEntries: ['minio-cluster'],
+    needsNode: true,
+    builds: ['frameworks'],
+    reason: 'their tools call boto3, which each entry tests; installing them takes a minute',
+  },
+  {
     file: 'gateway/held-keys.e2e.ts',
     entries: ['minio'],
     needsNode: true,

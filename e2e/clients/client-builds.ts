@@ -5,6 +5,7 @@ import { getCacheFolder } from '../cluster/host-environment.ts';
 import { runCommand, succeeds } from '../cluster/command.ts';
 import { buildPrograms } from '../cluster/programs.ts';
 import type { Progress } from '../cluster/progress.ts';
+import { CONSUMER_ENVIRONMENT } from './client-process.ts';
 import type { ClientCommand } from './client-process.ts';
 import { sdkVersions } from './sdk-versions.ts';
 import type { SdkVersion } from './sdk-versions.ts';
@@ -177,6 +178,34 @@ export const buildModelPython = async (progress: Progress): Promise<string> => {
     progress('installing the SDKs of model APIs (once)'),
   );
   return join(folder, 'bin/python');
+};
+
+/** Installs the frameworks of docs/guides that the cache does not have. Returns their interpreter. */
+export const buildFrameworkPython = async (progress: Progress): Promise<string> => {
+  const requirements = join(sources, 'python/requirements.frameworks.txt');
+  const folder = await installPython('frameworks', requirements, () =>
+    progress('installing LangChain, the OpenAI Agents SDK and the SDK of MCP (once)'),
+  );
+  return join(folder, 'bin/python');
+};
+
+/**
+ * Calls the tool of a page of docs/guides with the framework of the page, in a consumer's environment.
+ *
+ * @returns what a model would read
+ */
+export const callGuideTool = async (
+  python: string,
+  { framework, report, env }: { framework: string; report: string; env: Record<string, string> },
+): Promise<string> => {
+  const page = join(sources, `../../docs/guides/${framework}.md`);
+  const script = join(sources, 'python/guide_tool.py');
+  const { stdout } = await runCommand(python, [script, framework, page, report], {
+    env: { ...CONSUMER_ENVIRONMENT, PATH: process.env['PATH'] ?? '', ...env },
+    timeoutMs: 2 * MINUTE_MS,
+  });
+  const { text } = JSON.parse(stdout) as { readonly text: string };
+  return text;
 };
 
 async function buildRust(progress: Progress): Promise<ClientCommand> {

@@ -44,7 +44,7 @@ const START_TIMEOUT_MS = 60_000;
  * Settings of a consumer on a private cloud: newer SDKs otherwise add checksums that older servers reject.
  * Nothing else of our own environment is passed, in particular no AWS_*.
  */
-const CONSUMER_ENVIRONMENT = {
+export const CONSUMER_ENVIRONMENT = {
   AWS_REQUEST_CHECKSUM_CALCULATION: 'when_required',
   AWS_RESPONSE_CHECKSUM_VALIDATION: 'when_required',
   AWS_CONFIG_FILE: '/nonexistent/config',

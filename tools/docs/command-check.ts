@@ -48,3 +48,39 @@ export const listOwnCommands = (line: string): readonly (readonly string[])[] =>
       ),
     )
     .map(([, , ...words]) => words);
+
+const SHELL_BLOCK = /^(?<indent> *)```sh\n(?<text>.*?)^ *```$/gms;
+
+/** What a shell would run before the word that follows: `$(…)` becomes one word, comments and redirections none. */
+const simplify = (command: string): string =>
+  command
+    .replaceAll(/\$\((?:[^()]|\([^()]*\))*\)/g, 'substituted')
+    .replaceAll(/ \d?>{1,2} ?\S+/g, '')
+    .replace(/(?:^|\s)#.*$/, '')
+    .trim();
+
+/** The words of a simple command, without their quotes. */
+const toWords = (command: string): readonly string[] =>
+  Array.from(command.matchAll(/(?:"[^"]*"|'[^']*'|[^\s"'])+/g), ([word]) =>
+    word.replaceAll(
+      /"([^"]*)"|'([^']*)'/g,
+      (_, double?: string, single?: string) => double ?? single ?? '',
+    ),
+  );
+
+/** The simple commands of all shell blocks of a page, each as its words. */
+export const listShellCommands = (page: string): readonly (readonly string[])[] =>
+  Array.from(page.matchAll(SHELL_BLOCK), ({ groups = {} }) => groups['text'] ?? '')
+    .flatMap((text) => text.replaceAll(/\\\n/g, ' ').split('\n'))
+    .map(simplify)
+    .flatMap((line) => line.split(/ \|\|? | && |; /))
+    .map(toWords)
+    .filter((words) => words.length > 0);
+
+/** The commands in the prose of a page that begin with these words: `kubectl valetkey status`. */
+export const listInlineCommands = (page: string, start: string): readonly (readonly string[])[] => {
+  const prose = page.replaceAll(/^ *```.*?^ *```$/gms, '');
+  return Array.from(prose.matchAll(/`([^`]+)`/g), ([, code = '']) => code.replaceAll(/\s+/g, ' '))
+    .filter((code) => code === start || code.startsWith(`${start} `))
+    .map((code) => toWords(simplify(code)));
+};

@@ -49,7 +49,7 @@ const listAnnotationErrors = async (
   annotations: Annotations,
   value?: unknown,
 ): Promise<readonly string[]> => {
-  const isMinio = Object.values(annotations).some((text) => text.includes('arn:minio:'));
+  const isMinio = Object.values(annotations).some((text) => /arn:minio:|:iam:::role/.test(text));
   const cloud = isMinio
     ? '{region: us-east-1, dialect: s3, stsEndpoint: "https://minio.example"}'
     : '{region: eu-central-1}';

@@ -1,10 +1,12 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { readResults } from '../../bench/results.ts';
 import { renderAdmissionPage } from './admission-page.ts';
 import { renderApiPage } from './api-page.ts';
 import { renderChartPage } from './chart-page.ts';
 import { renderMetricsPage } from './metrics-page.ts';
+import { listChartFiles } from './performance-charts.ts';
 import { renderPerformancePage } from './performance-page.ts';
 import { renderRefusalsPage } from './refusals-page.ts';
 import { renderResourcesPage } from './resources-page.ts';
@@ -12,7 +14,7 @@ import { renderSizingPage } from './sizing-page.ts';
 
 const DOCS = join(import.meta.dirname, '../../docs');
 
-/** The pages, by their place from docs/, that are written from the code and the chart, and the figures of one. */
+/** The files, by their place from docs/, that are written from code, chart and benchmark. */
 export const GENERATED_PAGES: Record<string, () => string> = {
   'admission.md': renderAdmissionPage,
   'api.md': renderApiPage,
@@ -22,6 +24,7 @@ export const GENERATED_PAGES: Record<string, () => string> = {
   'resources.md': renderResourcesPage,
   '../charts/valetkey/README.md': renderChartPage,
   'sizing.md': renderSizingPage,
+  ...listChartFiles(readResults),
 };
 
 /** Names of the pages that are not as the code would write them. */

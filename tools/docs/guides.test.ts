@@ -116,7 +116,7 @@ describe('docs/guides', () => {
 
   it('mark each program as run in CI or not, and only those that are run', () => {
     const programs = guides.flatMap(readPrograms);
-    expect(programs).toHaveLength(8);
+    expect(programs).toHaveLength(13);
     for (const { mark, language } of programs) {
       const isRun = /\bRun in CI\b/.test(mark);
       expect({ mark, isRun, isMarked: isRun !== /\bNot run in CI\b/.test(mark) }).toEqual({

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readResults, type PublishedResults } from '../../bench/results.ts';
 import { renderMarkdownTable } from './markdown-table.ts';
+import { listPerformanceCharts, renderChartImages } from './performance-charts.ts';
 
 const PAGE = join(import.meta.dirname, '..', '..', 'docs', 'performance.md');
 
@@ -45,6 +46,9 @@ export const replaceFigures = (page: string, figures: string): string => {
   return `${page.slice(0, begin)}${BEGIN}\n\n${figures}\n\n${page.slice(end)}`;
 };
 
-/** The page with the figures of bench/results.json. */
-export const renderPerformancePage = (): string =>
-  replaceFigures(readFileSync(PAGE, 'utf8'), renderFigures(readResults()));
+/** The page with the figures and the charts of bench/results.json. */
+export const renderPerformancePage = (): string => {
+  const results = readResults();
+  const images = renderChartImages(listPerformanceCharts(results));
+  return replaceFigures(readFileSync(PAGE, 'utf8'), `${renderFigures(results)}\n\n${images}`);
+};

@@ -2,10 +2,13 @@ import type { DefaultTheme, UserConfig } from 'vitepress';
 import { toAnchor } from './markdown.ts';
 import type { NavigationItem } from './navigation.ts';
 import type { Repository } from './pages.ts';
+import type { VersionLink } from './versions.ts';
 
 /** What the configuration of the site depends on. */
 export type SiteData = {
   readonly version: string;
+  /** The versions that the reader can switch between. */
+  readonly versions: readonly VersionLink[];
   /** The path below which a web server serves the site, with a slash at both ends. */
   readonly base: string;
   readonly outputFolder: string;
@@ -17,8 +20,11 @@ export type SiteData = {
 /** Fenced blocks that the page draws after it loaded. Without scripts, a reader sees their source. */
 const DIAGRAM_LANGUAGE = 'mermaid';
 
+/** The theme's configuration, with what the switch between versions shows. */
+type ThemeConfig = DefaultTheme.Config & { readonly versions: readonly VersionLink[] };
+
 /** The configuration of VitePress. Links to missing pages fail the build, which is its default. */
-export const createSiteConfig = (data: SiteData): UserConfig<DefaultTheme.Config> => ({
+export const createSiteConfig = (data: SiteData): UserConfig<ThemeConfig> => ({
   title: 'Valetkey',
   description:
     'Cloud access for one declared task, for minutes: valet keys for AI agents in Kubernetes',
@@ -58,11 +64,12 @@ export const createSiteConfig = (data: SiteData): UserConfig<DefaultTheme.Config
     siteTitle: 'Valetkey',
     search: { provider: 'local' },
     outline: [2, 3],
+    versions: data.versions,
     nav: [
       { text: 'Quick start', link: '/quickstart' },
       { text: 'All pages', link: '/contents' },
       {
-        text: `Version ${data.version}`,
+        text: 'Changelog',
         link: `${data.repository.url}/blob/${data.repository.ref}/CHANGELOG.md`,
       },
     ],

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import {
   cpSync,
   globSync,
@@ -7,7 +8,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build } from 'vitepress';
 import type { SiteData } from './config.ts';
@@ -22,20 +23,24 @@ import {
   toSitePath,
 } from './pages.ts';
 import type { Page, Repository } from './pages.ts';
+import { checkOutVersion, listEarlierVersions, listTags, listVersionLinks } from './versions.ts';
+import type { EarlierVersion, VersionLink } from './versions.ts';
 
 const HELP = `Build docs/ and a landing page into a static site.
 
-  node tools/site/main.ts [--base PATH] [--ref REF] [--out FOLDER]
+  node tools/site/main.ts [--base PATH] [--ref REF] [--out FOLDER] [--versions JSON]
 
---base  the path below which the site is served (default: /)
---ref   the branch or tag whose files the site links to (default: main)
---out   where the site is written (default: dist/site)
+--base      the path below which the site is served (default: /)
+--ref       the branch or tag whose files the site links to (default: main)
+--out       where the site is written (default: dist/site)
+--versions  the entries of the switch between versions; without it, earlier versions are built from their tags, v0.1.2
+            below v0.1/, and the switch has all of them
 
 Broken links, pages that docs/README.md does not list, and anything that a page would load from another host fail the
 build. Exit status 1: problems found.
 `;
 
-const STEPS = 4;
+const STEPS = 5;
 
 const announce = (step: number, text: string): void => console.log(`[${step}/${STEPS}] ${text}`);
 
@@ -76,12 +81,27 @@ const measure = (folder: string): number =>
     .map((path) => statSync(join(folder, path)))
     .reduce((sum, file) => sum + (file.isFile() ? file.size : 0), 0);
 
+/** Builds an earlier version below its path of the site, which exists. */
+const buildEarlierVersion = (
+  version: EarlierVersion,
+  options: { base: string; out: string; versions: readonly VersionLink[] },
+): void => {
+  const folder = join(repositoryFolder, 'dist', 'site-versions', version.name);
+  checkOutVersion(version, { repository: repositoryFolder, folder });
+  const program = join(folder, 'tools', 'site', 'main.ts');
+  const { base, out, versions } = options;
+  const where = ['--base', `${base}${version.name}/`, '--out', join(resolve(out), version.name)];
+  const links = ['--ref', version.tag, '--versions', JSON.stringify(versions)];
+  execFileSync(process.execPath, [program, ...where, ...links], { stdio: 'inherit' });
+};
+
 const main = async (): Promise<void> => {
   const { values } = parseArgs({
     options: {
       base: { type: 'string', default: '/' },
       ref: { type: 'string', default: 'main' },
       out: { type: 'string', default: join(repositoryFolder, 'dist', 'site') },
+      versions: { type: 'string' },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
@@ -97,6 +117,12 @@ const main = async (): Promise<void> => {
     readonly repository?: unknown;
   };
   const repository: Repository = { url: readRepositoryUrl(manifest), ref: values.ref };
+  const tags = listTags(repositoryFolder);
+  const earlier = values.versions === undefined ? listEarlierVersions(tags, manifest.version) : [];
+  const versions =
+    values.versions === undefined
+      ? listVersionLinks({ version: manifest.version, tags, base: values.base }, earlier)
+      : (JSON.parse(values.versions) as readonly VersionLink[]);
   const pages = readPages();
   announce(1, `check the links of ${pages.length} pages, and the navigation`);
   const navigation = buildNavigation(pages, repository);
@@ -107,6 +133,7 @@ const main = async (): Promise<void> => {
   announce(2, `write the sources to ${relative(repositoryFolder, sources)}`);
   const data: SiteData = {
     version: manifest.version,
+    versions,
     base: values.base,
     outputFolder: values.out,
     cacheFolder: join(repositoryFolder, 'dist', 'site-cache'),
@@ -121,6 +148,9 @@ const main = async (): Promise<void> => {
   announce(4, 'check each link of the built pages');
   const { pageCount, linkCount, problems } = checkSite(values.out, values.base);
   requireNone('problems of the built site', problems);
+
+  announce(5, `build ${earlier.length} earlier versions from their tags`);
+  for (const version of earlier) buildEarlierVersion(version, { ...values, versions });
   const megabytes = (measure(values.out) / 1e6).toFixed(1);
   console.log(
     `Site of version ${manifest.version}: ${pageCount} pages, ${linkCount} links, ${megabytes} MB in ${relative(process.cwd(), values.out)}. Serve it with any web server, or: npx vitepress preview ${relative(process.cwd(), sources)}`,

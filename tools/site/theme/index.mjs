@@ -1,7 +1,8 @@
-// The theme of the site: VitePress's own, with denser tables, and diagrams of the docs drawn in the browser.
+// The theme of the site: VitePress's own, with denser tables, diagrams of the docs drawn in the browser, and
+// a switch between versions.
 import { useData, useRoute, withBase } from 'vitepress';
 import DefaultTheme from 'vitepress/theme-without-fonts';
-import { nextTick, onMounted, watch } from 'vue';
+import { h, nextTick, onMounted, watch } from 'vue';
 import './site.css';
 
 let library;
@@ -33,8 +34,29 @@ const drawDiagrams = async (isDark) => {
   }
 };
 
+// Another version is another site: its pages are loaded, not routed to.
+const VersionSwitch = {
+  setup() {
+    const { site, theme } = useData();
+    const open = ({ target }) => globalThis.location.assign(target.value);
+    return () =>
+      h(
+        'select',
+        { class: 'version-switch', 'aria-label': 'Version of the documentation', onChange: open },
+        theme.value.versions.map(({ text, base }) =>
+          h('option', { value: base, selected: base === site.value.base }, text),
+        ),
+      );
+  },
+};
+
 export default {
   extends: DefaultTheme,
+  Layout: () =>
+    h(DefaultTheme.Layout, null, {
+      'nav-bar-content-after': () => h(VersionSwitch),
+      'nav-screen-content-before': () => h(VersionSwitch),
+    }),
   setup() {
     const route = useRoute();
     const { isDark } = useData();
