@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { API_GROUP, API_VERSION, TASK_POLICIES } from '../lib/contract/authority-api.ts';
 import { SIDECAR_ENV } from '../lib/contract/environment.ts';
 import { INSTALLED, INJECTION_TEMPLATES_CONFIG_MAP } from '../lib/contract/names.ts';
-import type { Pod } from '../lib/contract/pod.ts';
+import type { EnvVar, Pod } from '../lib/contract/pod.ts';
 import type { AdmittedTasks } from '../lib/contract/task.ts';
+import { toEnvironmentJson } from '../lib/injection/injection-template.ts';
 import { STARTER_POLICY } from '../lib/policy/starter-policy.ts';
 import {
   startEmbeddedApiServer,
@@ -62,17 +63,62 @@ export function createNamespace({ objects }: EmbeddedApiServer, namespace: strin
   objects.create(`/api/v1/namespaces/${namespace}/serviceaccounts/${ACCOUNT}`, {});
 }
 
+/** The captured pod's task as it would be with `delivery: sign`, so that its calls can be gated; also for writes. */
+export const SIGNED_TASKS: AdmittedTasks = {
+  ...readPodTasks(),
+  tasks: readPodTasks().tasks.map((task) => ({
+    ...task,
+    delivery: 'sign',
+    allow: task.allow.map((statement) => ({
+      ...statement,
+      actions: ['s3:GetObject', 's3:PutObject'],
+    })),
+  })),
+};
+
+const CALLS_POLICY = `/apis/${API_GROUP}/${API_VERSION}/${TASK_POLICIES}/calls`;
+
+/** Policies about calls, so that the gateway asks the authority about every write of {@link SIGNED_TASKS}. */
+export const putCallPolicy = (
+  { objects }: EmbeddedApiServer,
+  options: CallPolicyOptions = { hasFinals: true },
+): void => {
+  const spec = { cedar: buildCallPolicy(options) };
+  if (objects.get(CALLS_POLICY) === undefined) objects.create(CALLS_POLICY, { spec });
+  else objects.replace(CALLS_POLICY, { spec });
+};
+
+type CallPolicyOptions = {
+  /** Also a policy whose gate denies without the authority. */
+  readonly hasFinals: boolean;
+};
+
+const buildCallPolicy = ({ hasFinals }: CallPolicyOptions): string => {
+  const large = buildForbid('large-writes', 'context has bytes && context.bytes > 1000000');
+  const finals = buildForbid(
+    'finals',
+    'context.resource like "arn:aws:s3:::acme-data/reports/final/*"',
+  );
+  return hasFinals ? `${large}\n${finals}` : large;
+};
+
+const buildForbid = (id: string, condition: string): string => `@id("${id}")
+forbid (principal, action == Action::"call", resource)
+when { ${condition} && context.accessLevels.contains("Write") };`;
+
+export type PodOptions = { readonly namespace?: string; readonly admitted?: AdmittedTasks };
+
 /** Makes a pod and answers its projected token, as a kubelet would ask for it. */
 export async function createPod(
   cluster: EmbeddedApiServer,
   name: string,
-  namespace = NAMESPACE,
+  { namespace = NAMESPACE, admitted }: PodOptions = {},
 ): Promise<string> {
   const { labels, annotations } = capturedPod.pod.metadata ?? {};
   cluster.objects.create(`/api/v1/namespaces/${namespace}/pods/${name}`, {
     ...capturedPod.pod,
     metadata: { name, labels, annotations },
-    spec: { ...capturedPod.pod.spec, nodeName: 'node-1' },
+    spec: { ...buildPodSpec(admitted), nodeName: 'node-1' },
     status: { phase: 'Running', podIP: '127.0.0.1', podIPs: [{ ip: '127.0.0.1' }] },
   });
   const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${ACCOUNT}/token`;
@@ -85,6 +131,22 @@ export async function createPod(
   if (status !== 201) throw new Error(`a token for ${name}: expected 201, got ${status}`);
   return (body as { readonly status: { readonly token: string } }).status.token;
 }
+
+const buildPodSpec = (admitted: AdmittedTasks | undefined): Pod['spec'] => {
+  const { spec } = capturedPod.pod;
+  if (admitted === undefined) return spec;
+  const replaceTasks = (variable: EnvVar): EnvVar =>
+    variable.name === SIDECAR_ENV.tasks
+      ? { ...variable, value: toEnvironmentJson(admitted) }
+      : variable;
+  return {
+    ...spec,
+    initContainers: (spec?.initContainers ?? []).map((container) => ({
+      ...container,
+      env: (container.env ?? []).map(replaceTasks),
+    })),
+  };
+};
 
 /** The admitted tasks in the captured pod's sidecar environment. */
 export function readPodTasks(): AdmittedTasks {

@@ -1,12 +1,15 @@
 import { mkdtempSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
+  CAPABILITIES,
   JWT_TYPE,
   TRUST_BUNDLE_CONFIG_MAP,
   CA_BUNDLE_KEY,
   TASK_DETAILS_TYPE,
   TOKEN_EXCHANGE_GRANT,
   TOKEN_PATH,
+  type Gate,
+  type TokenResponse,
 } from '../lib/contract/authority-api.ts';
 import {
   AUTHORITY_ENV as ENV,
@@ -15,6 +18,7 @@ import {
 } from '../lib/contract/environment.ts';
 import { INSTALLED } from '../lib/contract/names.ts';
 import { AUTHORITY_RUNTIME_ENV } from '../lib/contract/runtime.ts';
+import type { Connection } from '../lib/edge/authority/connection.ts';
 import { TASK, readPodTasks, createPod, startBenchApiServer } from './authority-cluster.ts';
 import { getCommand, getCompileCacheFolder } from './bench.ts';
 import type { Bench } from './bench.ts';
@@ -50,6 +54,7 @@ const UNLIMITED = '9999999';
 const ADDRESS_LIMITS = [TUNING.peerRate, TUNING.connectionsPerPeer];
 const OTHER_LIMITS = [
   TUNING.podRate,
+  TUNING.callRate,
   TUNING.serviceAccountRate,
   TUNING.namespaceRate,
   TUNING.namespaceAuditMebibytes,
@@ -175,10 +180,14 @@ export const buildExchangeForm = (token: string): URLSearchParams =>
   });
 
 /** A token exchange as a sidecar sends it, as it goes over the wire. */
-export function buildExchangeRequest(token: string): string {
-  const body = buildExchangeForm(token).toString();
+export const buildExchangeRequest = (token: string): string =>
+  buildFormRequest(TOKEN_PATH, buildExchangeForm(token));
+
+/** A form as a sidecar sends it, as it goes over the wire. */
+export function buildFormRequest(path: string, form: URLSearchParams): string {
+  const body = form.toString();
   return [
-    `POST ${TOKEN_PATH} HTTP/1.1`,
+    `POST ${path} HTTP/1.1`,
     'Host: localhost',
     'Content-Type: application/x-www-form-urlencoded',
     `Content-Length: ${Buffer.byteLength(body)}`,
@@ -186,3 +195,33 @@ export function buildExchangeRequest(token: string): string {
     body,
   ].join('\r\n');
 }
+
+/** The same of a sidecar that enforces gates. */
+export const buildGatedExchangeForm = (token: string): URLSearchParams => {
+  const form = buildExchangeForm(token);
+  form.set('capabilities', CAPABILITIES.join(' '));
+  return form;
+};
+
+type GatedRun = {
+  readonly ticket: string;
+  readonly gates: readonly Gate[];
+  readonly policyVersion: string;
+};
+
+/** Starts a run whose calls are gated. @throws Error if the authority refuses it, or states no gates */
+export async function startGatedRun(
+  { post }: Pick<Connection, 'post'>,
+  token: string,
+): Promise<GatedRun> {
+  const signal = AbortSignal.timeout(RUN_TIMEOUT_MS);
+  const { status, body } = await post(TOKEN_PATH, buildGatedExchangeForm(token), signal);
+  if (status !== 200) throw new Error(`a run: expected 200, got ${status}: ${body}`);
+  const { ticket, gates = [], policy_version } = JSON.parse(body) as TokenResponse;
+  if (ticket === undefined || gates.length === 0 || policy_version === undefined) {
+    throw new Error('a run: expected a ticket and gates');
+  }
+  return { ticket, gates, policyVersion: policy_version };
+}
+
+const RUN_TIMEOUT_MS = 60_000;

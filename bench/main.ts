@@ -9,6 +9,7 @@ import { measureAdmission } from './admission-throughput.ts';
 import { parseOptions, renderUsage, type BenchOptions } from './bench-options.ts';
 import { buildBaseline, buildPrograms, fillCompileCache } from './bench.ts';
 import type { Bench } from './bench.ts';
+import { measureGatedCalls } from './gated-calls.ts';
 import { measureGateway } from './gateway-throughput.ts';
 import { measureMemory, measureMemoryUnderAuthority, measureStart } from './footprint.ts';
 import { measureCredentialServing, measureSingleExchange } from './credential-serving.ts';
@@ -18,6 +19,7 @@ import { measureMcpCalls } from './mcp-calls.ts';
 import { measureRunIssuance } from './run-issuance.ts';
 import { measureFleet } from './fleet.ts';
 import { listFleetFigures, publishFleetResults } from './fleet-results.ts';
+import { measureRedecision } from './redecision.ts';
 import { describeMachine, publishResults } from './results.ts';
 import { renderTable } from './rows.ts';
 import type { Row } from './rows.ts';
@@ -35,7 +37,9 @@ const measurements = {
   'memory under the authority': measureMemoryUnderAuthority,
   'memory after load': measureLoadedMemory,
   issuing: measureRunIssuance,
+  'gated calls': measureGatedCalls,
   streams: measureStreams,
+  'policy edit': measureRedecision,
 };
 
 const startedAt = performance.now();

@@ -45,8 +45,11 @@ export async function measureRunIssuance(bench: Bench): Promise<Row[]> {
   }
 }
 
-/** The bare Go authority: it reads the form, signs a grant, asks STS and answers. */
-async function startBareAuthority(
+/**
+ * The bare Go authority. For a run it reads the form, signs a grant, asks STS and answers; for a gated call it reads
+ * the form, verifies the ticket's HMAC, decodes both and answers.
+ */
+export async function startBareAuthority(
   bench: Bench,
   sts: FakeSts,
 ): Promise<(MeasuredProgram & Server) | undefined> {

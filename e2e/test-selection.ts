@@ -48,6 +48,19 @@ export const testFiles: readonly TestFile[] = [
     reason: 'their cloud is the embedded one',
   },
   {
+    file: 'read-timeouts.e2e.ts',
+    entries: [],
+    fullEntries: ['minio-cluster'],
+    builds: ['sign clients'],
+    reason: 'waits for more than a minute; the cloud of its clients answers nothing',
+  },
+  {
+    file: 'log-rotation.e2e.ts',
+    entries: ['minio'],
+    needsNode: true,
+    reason: 'the kubelet alone',
+  },
+  {
     file: 'operations.e2e.ts',
     entries: ['minio-cluster'],
     reason: 'recognition is compared with botocore alone',

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -13,6 +14,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -47,7 +49,40 @@ func serveAuthority(address, certificate, key, sts string) error {
 	http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost = maxConnections
 	handler := http.NewServeMux()
 	handler.Handle("POST /v1/token", &bareAuthority{signer, sts})
+	handler.HandleFunc("POST /v1/calls", serveGatedCall)
 	return http.ListenAndServeTLS(address, certificate, key, handler)
+}
+
+// serveGatedCall reads the form, computes the HMAC of the ticket and decodes ticket and call. It has
+// no key that any ticket was sealed with, verifies no token and decides nothing.
+func serveGatedCall(w http.ResponseWriter, r *http.Request) {
+	if err := r.ParseForm(); err != nil || r.PostForm.Get("subject_token") == "" {
+		http.Error(w, "form: expected a subject_token", http.StatusBadRequest)
+		return
+	}
+	parts := strings.Split(r.PostForm.Get("ticket"), ".")
+	if len(parts) != 3 {
+		http.Error(w, "form: expected a ticket", http.StatusBadRequest)
+		return
+	}
+	mark := hmac.New(sha256.New, []byte("the key of a bare program, which is no secret"))
+	mark.Write([]byte(parts[0] + "." + parts[1]))
+	_ = hmac.Equal(mark.Sum(nil), []byte(parts[2]))
+	var claims, call map[string]any
+	text, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err == nil {
+		err = json.Unmarshal(text, &claims)
+	}
+	if err == nil {
+		err = json.Unmarshal([]byte(r.PostForm.Get("call")), &call)
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = w.Write([]byte("{}"))
 }
 
 func (a *bareAuthority) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -66,6 +66,16 @@ export async function buildSignClient(
   }
 }
 
+/** Builds all of {@link signClientNames}. */
+export const buildSignClients = async (
+  progress: Progress,
+): Promise<Record<(typeof signClientNames)[number], ClientCommand>> => ({
+  s3fs: await buildSignClient(progress, 's3fs'),
+  duckdb: await buildSignClient(progress, 'duckdb'),
+  rclone: await buildSignClient(progress, 'rclone'),
+  'go-v1': await buildSignClient(progress, 'go-v1'),
+});
+
 const createPythonCommand = (
   python: string,
   name: string,

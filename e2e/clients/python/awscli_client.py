@@ -9,9 +9,10 @@ import subprocess
 import sys
 import tempfile
 
-from protocol import access_key_in, serve
+from protocol import HAS_OWN_LIMITS, access_key_in, serve
 
-TIMEOUT_SECONDS = 30
+TIMEOUT_SECONDS = 30 if HAS_OWN_LIMITS else None
+LIMITS = ["--cli-connect-timeout", "2", "--cli-read-timeout", "10"] if HAS_OWN_LIMITS else []
 AWS = os.path.join(os.path.dirname(sys.executable), "aws")
 STATUS = re.compile(r'urllib3\.connectionpool - DEBUG - \S+ "(?:GET|PUT) [^"]*" (\d{3}) ')
 ERROR_CODE = re.compile(r"An error occurred \((\w+)\)")
@@ -32,7 +33,7 @@ def build(folder):
         if op not in ("get", "put"):
             return {"code": "Usage", "message": f"op: expected get or put, got {op!r}"}
         file = ["/dev/null"] if op == "get" else ["--body", body]
-        command = [AWS, "--debug", "--cli-connect-timeout", "2", "--cli-read-timeout", "10"]
+        command = [AWS, "--debug", *LIMITS]
         command += ["s3api", f"{op}-object", "--bucket", bucket, "--key", key, *file]
         return outcome(command, environment)
 

@@ -6,10 +6,11 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from protocol import access_key_in, serve
+from protocol import HAS_OWN_LIMITS, access_key_in, serve
 from s3_operations import OPERATIONS
 
-CONFIG = Config(connect_timeout=2, read_timeout=10, s3={"addressing_style": "path"})
+LIMITS = {"connect_timeout": 2, "read_timeout": 10} if HAS_OWN_LIMITS else {}
+CONFIG = Config(**LIMITS, s3={"addressing_style": "path"})
 
 
 def build():

@@ -1,10 +1,13 @@
 """Reads lines and prints one JSON response per line: the protocol of ../client-process.ts."""
 
 import json
+import os
 import re
 import sys
 import time
 
+# False if the limits of the SDK itself are measured.
+HAS_OWN_LIMITS = os.environ.get("CLIENT_LIMITS") != "sdk"
 CREDENTIAL = re.compile(r"Credential=([^/,]+)/")
 
 
