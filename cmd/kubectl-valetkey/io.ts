@@ -1,4 +1,5 @@
 import type { Schedule } from '../../lib/contract/schedule.ts';
+import type { SignedGet } from '../../lib/edge/http/signed-request.ts';
 import type { ClusterClient, ClusterOptions } from './cluster.ts';
 
 /** Every external effect of the program. */
@@ -21,6 +22,8 @@ export type Io = {
   readonly createClusterClient: (options: ClusterOptions) => ClusterClient;
   /** Fetches a public JSON document over HTTPS. @throws Error if there is none */
   readonly fetchDocument: (url: string) => Promise<unknown>;
+  /** Sends a signed GET request to a cloud. @throws Error if there is no response */
+  readonly sendSignedRequest: (request: SignedGet) => Promise<{ readonly status: number }>;
   /** Opens a local file in the user's browser. @throws ToolError if no program does */
   readonly showInBrowser: (path: string) => Promise<void>;
   /** Calls back when the user ends the program. @returns stops waiting for it */

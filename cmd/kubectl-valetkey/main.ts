@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { createInterface } from 'node:readline/promises';
 
 import { createPublicDocumentFetcher } from '../../lib/edge/http/public-document.ts';
+import { sendSignedGet } from '../../lib/edge/http/signed-request.ts';
 import { showInBrowser } from './browser.ts';
 import { createClusterClient } from './cluster.ts';
 import type { Io } from './io.ts';
@@ -30,6 +31,7 @@ const io: Io = {
   createClusterClient,
   fetchDocument: async (url) =>
     JSON.parse((await createPublicDocumentFetcher({ url })()).text) as unknown,
+  sendSignedRequest: sendSignedGet,
   showInBrowser,
   onInterrupt: (callback) => {
     process.once('SIGINT', callback).once('SIGTERM', callback);

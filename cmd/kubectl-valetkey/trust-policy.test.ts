@@ -14,7 +14,7 @@ const runTrustPolicy = (...words: readonly string[]) => runCli(['trust-policy', 
 
 describe('trust-policy', () => {
   it('prints aws commands for the provider and the role', async () => {
-    const { code, out } = await runTrustPolicy('--role', ROLE, '--namespace', 'research');
+    const { code, out } = await runTrustPolicy('--role', ROLE, '-n', 'research');
     const [provider, role, ...rest] = out.trimEnd().split('\n');
     expect(provider).toBe(
       'aws iam create-open-id-connect-provider --url https://issuer.example/prod --client-id-list sts.amazonaws.com',

@@ -67,12 +67,17 @@ export const createTrustPolicyCommand = (shell: Shell): Command =>
       .option('--account <id>', 'Account of the role, if --role is a name')
       .addOption(new Option('--format <format>', 'Output format').choices(FORMATS).default('aws'))
       .addOption(new Option('-o, --output <format>', 'Same as --format json').choices(['json']))
-      .option('--namespace <namespace>', 'Trust tasks of this namespace; repeatable', collectValues)
+      .option(
+        '-n, --namespace <namespace>',
+        'Trust tasks of this namespace; repeatable',
+        collectValues,
+      )
       .option('--service-account <name>', 'Trust only tasks of this service account')
       .option('--task <name>', 'Trust only this task')
       .option('--tag <name=value>', 'Require this session tag; repeatable', parseKeyValue)
       .option('--authority', 'Trust the authority itself, for its own roles: revoker or publisher')
       .option('--platform <file>', 'Platform settings (default: read from the cluster)'),
+    { short: false },
   ).action((options: Options) => printTrustPolicy(options, shell));
 
 const printTrustPolicy = async (options: Options, { io, setExitCode }: Shell): Promise<void> => {

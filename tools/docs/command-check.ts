@@ -16,6 +16,7 @@ export const createStoppedIo = (write: (text: string) => void): Io => ({
   writeFile: stopAtAccess,
   createClusterClient: stopAtAccess,
   fetchDocument: stopAtAccess,
+  sendSignedRequest: stopAtAccess,
   showInBrowser: stopAtAccess,
   onInterrupt: stopAtAccess,
   schedule: stopAtAccess,

@@ -14,6 +14,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 import { SIDECAR_UID, WEBHOOK_UID } from '../../lib/contract/names.ts';
 import { NODE_PATH, PROGRAM_FOLDER } from '../../lib/contract/paths.ts';
+import { SMOKE_PROBE_FILE } from '../../lib/contract/smoke-test.ts';
 import { LAZY_BUNDLES } from '../build/lazy-bundles.ts';
 import { POLICY_BUNDLE } from '../../lib/policy/cedar-bundle.ts';
 import { findFileFaults } from './root-folder-check.ts';
@@ -35,6 +36,7 @@ beforeEach(() => {
     'authority.cjs',
     'sidecar.cjs',
     ...LAZY_BUNDLES.map(({ file }) => file),
+    SMOKE_PROBE_FILE,
     'webhook.cjs.map',
   ];
   for (const name of [...bundles, 'data/actions/s3.json', ...POLICY_BUNDLE.files]) {

@@ -3,6 +3,7 @@ import { copyFileSync, cpSync, existsSync, mkdirSync, rmSync, writeFileSync } fr
 import { dirname, join } from 'node:path';
 
 import { COMPILE_CACHE_FOLDER, NODE_PATH, PROGRAM_FOLDER } from '../../lib/contract/paths.ts';
+import { SMOKE_PROBE_FILE } from '../../lib/contract/smoke-test.ts';
 import { POLICY_BUNDLE } from '../../lib/policy/cedar-bundle.ts';
 import { LAZY_BUNDLES } from '../build/lazy-bundles.ts';
 import { IMAGE_PROGRAMS, type ImageProgram } from './image-programs.ts';
@@ -47,7 +48,8 @@ export const placeFile = (source: string, target: string): void => {
 /** Copies the bundles and their data files, without source maps. */
 const copyBundles = (dist: string, target: string): void => {
   const names = IMAGE_PROGRAMS.map(({ name }) => `${name}.cjs`);
-  for (const name of [...names, ...LAZY_BUNDLES.map(({ file }) => file)]) {
+  const others = [...LAZY_BUNDLES.map(({ file }) => file), SMOKE_PROBE_FILE];
+  for (const name of [...names, ...others]) {
     const bundle = join(dist, name);
     if (!existsSync(bundle))
       throw new Error(`${bundle}: expected a bundle, got none; run \`make build\``);

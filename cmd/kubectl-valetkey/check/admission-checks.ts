@@ -41,8 +41,9 @@ export const buildSamplePod = (
 };
 
 const AMOUNTS = { cpu: '50m', memory: '64Mi' };
-const RESOURCES = { requests: AMOUNTS, limits: AMOUNTS };
-const RESTRICTED = {
+/** Of small pods that satisfy every pod rule. */
+export const RESOURCES = { requests: AMOUNTS, limits: AMOUNTS };
+export const RESTRICTED = {
   runAsNonRoot: true,
   runAsUser: 65534,
   allowPrivilegeEscalation: false,

@@ -13,6 +13,18 @@ import type { Io } from '../io.ts';
 import { readJwks } from '../jwks.ts';
 import { readClusterPlatform } from '../platform-settings.ts';
 import { readObjects, toReadResult, type ReadResult, type StatusData } from '../status-data.ts';
+import { AUTHORITY_TELEMETRY_LISTEN } from '../../../lib/contract/authority-api.ts';
+import { INSTALLED } from '../../../lib/contract/names.ts';
+import { WEBHOOK_TELEMETRY_LISTEN } from '../../../lib/contract/paths.ts';
+import {
+  buildAccountSubject,
+  buildUseQuestion,
+  listConstraintNames,
+  NEEDS,
+  type ConstrainedPods,
+  type ConstraintFacts,
+} from './constraint-checks.ts';
+import type { ScrapedProgram, ScrapingFacts } from './scraping-checks.ts';
 import { buildSamplePod } from './admission-checks.ts';
 import { isPrivateIssuer, type IssuerFacts, type PublishedIssuer } from './issuer-checks.ts';
 import { TASK_SELECTOR } from './namespace-checks.ts';
@@ -35,6 +47,8 @@ export type InstallationFacts = {
   readonly webhook: ReadResult<Replicas | undefined>;
   readonly objects: StatusData['objects'];
   readonly issuer: IssuerFacts;
+  readonly constraints: ReadResult<ConstraintFacts>;
+  readonly scraping: ScrapingFacts;
   /** Absent: there is no namespace for the sample pod. */
   readonly admission?: { readonly namespace: string; readonly result: ReadResult<DryRunResult> };
   /** Present under `trust: authority`. */
@@ -93,8 +107,14 @@ export const readInstallationFacts = async (
     trust === 'authority' ? readAuthority(cluster) : undefined,
   ]);
   const admission = namespace !== undefined && result !== undefined && { namespace, result };
+  const { installedIn } = cluster;
+  const pods = await toReadResult(readProgramPods(cluster, trust));
+  const [constraints, scraping] = await Promise.all([
+    toReadResult(readConstraints(cluster, { pods, ...(admission && { admission }) })),
+    readScraping(cluster, pods),
+  ]);
   return {
-    ...{ trust, installedIn: cluster.installedIn, webhook, objects, issuer },
+    ...{ trust, installedIn, webhook, objects, issuer, constraints, scraping },
     ...(admission && { admission }),
     ...(authority && { authority }),
   };
@@ -145,4 +165,97 @@ const fetchDocuments = async (
   const document = toMapping(await fetchDocument(url));
   const jwks = await fetchDocument(String(document['jwks_uri']));
   return { issuer: document['issuer'], jwks };
+};
+
+/** One pod of each program, where there is one. */
+type ProgramPods = readonly (Pick<ScrapedProgram, 'name' | 'port'> & {
+  readonly component: 'webhook' | 'authority';
+  readonly pod: Mapping | undefined;
+})[];
+
+const PROGRAMS = [
+  { component: 'webhook', name: INSTALLED.webhook, port: WEBHOOK_TELEMETRY_LISTEN },
+  { component: 'authority', name: INSTALLED.authority, port: AUTHORITY_TELEMETRY_LISTEN },
+] as const;
+
+const readProgramPods = (
+  { inNamespace, installedIn }: ClusterClient,
+  trust: Platform['trust'],
+): Promise<ProgramPods> =>
+  Promise.all(
+    PROGRAMS.filter(({ component }) => component === 'webhook' || trust === 'authority').map(
+      async (program) => {
+        const pods = await inNamespace(installedIn).listPods(
+          `app.kubernetes.io/component=${program.component}`,
+        );
+        const running = pods.filter(({ status }) => toMapping(status)['phase'] === 'Running');
+        return { ...program, pod: running[0] };
+      },
+    ),
+  );
+
+type ConstraintSources = {
+  readonly pods: ReadResult<ProgramPods>;
+  readonly admission?: NonNullable<InstallationFacts['admission']>;
+};
+
+const readConstraints = async (
+  cluster: ClusterClient,
+  { pods, admission }: ConstraintSources,
+): Promise<ConstraintFacts> => {
+  const constraints = await cluster.listSecurityConstraints();
+  if (constraints === undefined) return { constraints, pods: [] };
+  const { installedIn } = cluster;
+  const programs = 'value' in pods ? pods.value : [];
+  const all: readonly ConstrainedPods[] = [
+    ...programs.map(({ name, component, pod }) => ({
+      ...{ name, subject: buildAccountSubject(installedIn, name), namespace: installedIn },
+      needs: NEEDS[component],
+      ...(pod && { pod }),
+    })),
+    ...(admission === undefined ? [] : [toAgents(admission)]),
+  ];
+  const names = listConstraintNames(constraints);
+  const withRights = all.map(async (each) => {
+    const rights = await Promise.all(
+      names.map((name) =>
+        cluster.checkAccessOf(each.subject, buildUseQuestion(name, each.namespace)),
+      ),
+    );
+    return { ...each, usable: names.filter((_, at) => rights[at]) };
+  });
+  return { constraints, pods: await Promise.all(withRights) };
+};
+
+const toAgents = ({
+  namespace,
+  result,
+}: NonNullable<InstallationFacts['admission']>): ConstrainedPods => ({
+  name: `pods with tasks in ${namespace}`,
+  subject: buildAccountSubject(namespace, 'default'),
+  namespace,
+  needs: NEEDS.agents,
+  ...('value' in result && 'pod' in result.value && { pod: result.value.pod }),
+});
+
+const readScraping = async (
+  cluster: ClusterClient,
+  pods: ReadResult<ProgramPods>,
+): Promise<ScrapingFacts> => {
+  const programs = 'value' in pods ? pods.value : [];
+  const [monitors, networkPolicies, ...metrics] = await Promise.all([
+    toReadResult(cluster.listServiceMonitors()),
+    toReadResult(cluster.listNetworkPolicies()),
+    ...programs.map(({ pod, port }) =>
+      pod === undefined
+        ? { unknown: 'no running pod' }
+        : toReadResult(cluster.readMetrics(String(toMapping(pod['metadata'])['name']), port)),
+    ),
+  ]);
+  return {
+    programs: programs.map(({ name, port }, at) => ({
+      ...{ name, port, metrics: metrics[at] ?? { unknown: 'no running pod' } },
+    })),
+    ...{ monitors, networkPolicies },
+  };
 };

@@ -2,6 +2,9 @@ import type { CommandResult } from '../command-result.ts';
 import { renderTable } from '../table.ts';
 import { checkAdmission } from './admission-checks.ts';
 import type { ClusterFacts, InstallationFacts } from './check-facts.ts';
+import { buildCheckSarif } from './check-sarif.ts';
+import { checkConstraints } from './constraint-checks.ts';
+import { checkScraping } from './scraping-checks.ts';
 import { checkRead, skip, toRow, type CheckRow } from './check-row.ts';
 import {
   AUTHORITY_TITLE,
@@ -82,6 +85,8 @@ export const checkInstallation = (facts: InstallationFacts, now: number): readon
         ? skip(`no namespace has the label ${TASK_SELECTOR}: name one with --namespace`)
         : checkRead(admission.result, (result) => checkAdmission(admission.namespace, result)),
     ),
+    toRow('openshift-scc', checkRead(facts.constraints, checkConstraints)),
+    toRow('scraping', checkScraping(facts.scraping)),
   ];
 };
 
@@ -126,6 +131,7 @@ export const buildCheckResult = (
         .join(', '),
     ],
     json: { counts, rows },
+    sarif: buildCheckSarif(rows),
   };
 };
 

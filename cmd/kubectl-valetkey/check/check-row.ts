@@ -15,6 +15,12 @@ export const CHECK_IDS = [
   'task-policies',
   'issuer',
   'admission',
+  'openshift-scc',
+  'scraping',
+  'cloud-scope',
+  'cloud-deadline',
+  'cloud-source',
+  'cloud-keys',
 ] as const;
 export type CheckId = (typeof CHECK_IDS)[number];
 

@@ -6,6 +6,8 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 import type { Jwks } from '../../../lib/grant/issuer-documents.ts';
 import type { JsonObject } from '../../../test/fakes/api-server/resource-store.ts';
+import { KubernetesError } from '../../../lib/edge/kubernetes/kubernetes-error.ts';
+import type { Mapping } from '../../../lib/schema/mapping.ts';
 import { createClusterClient } from '../cluster.ts';
 import {
   CLUSTER_PLATFORM,
@@ -18,6 +20,7 @@ import {
   ADMISSION_API,
   APPS,
   JWKS_PROXY_PATH,
+  METRICS_PATHS,
   startEmbeddedInstallation,
   type EmbeddedInstallation,
 } from '../fixtures/embedded-installation.ts';
@@ -26,6 +29,7 @@ import { readPlatform } from '../../../lib/config/platform-parser.ts';
 import { runProgram } from '../program.ts';
 import { buildSamplePod, checkAdmission } from './admission-checks.ts';
 import { CHECK_IDS, type CheckId } from './check-row.ts';
+import { createProbePod, LINES, SMOKE_WORDS, type FakeProbe } from './fixtures/fake-probe.ts';
 import { checkIssuer } from './issuer-checks.ts';
 import { checkClockSkew, checkNativeSidecars } from './server-checks.ts';
 
@@ -55,10 +59,14 @@ type Environment = {
   readonly published?: Jwks;
   /** Milliseconds by which this machine's clock is behind. */
   readonly behindMs?: number;
+  /** `user name` of the security context constraints that RBAC permits. */
+  readonly permitted?: readonly string[];
+  /** A pod of the smoke test, instead of one of the API server. */
+  readonly probe?: FakeProbe;
 };
 
 const runCheck = async (words: readonly string[] = [], environment: Environment = {}) => {
-  const { isInjecting = true, published = jwks, behindMs = 0 } = environment;
+  const { isInjecting = true, published = jwks, behindMs = 0, permitted = [], probe } = environment;
   let out = '';
   const documents: Readonly<Record<string, unknown>> = {
     [`${ISSUER}/.well-known/openid-configuration`]: { issuer: ISSUER, jwks_uri: `${ISSUER}/keys` },
@@ -77,11 +85,27 @@ const runCheck = async (words: readonly string[] = [], environment: Environment 
         ...client,
         dryRunPod: (namespace, pod) =>
           client.dryRunPod(namespace, isInjecting ? inject(pod as JsonObject) : pod),
+        checkAccessOf: ({ user }, { name = '' }) =>
+          Promise.resolve(permitted.includes(`${user} ${name}`)),
+        inNamespace: (namespace) => ({
+          ...client.inNamespace(namespace),
+          ...(probe !== undefined && namespace === 'research' && createProbePod(probe)),
+        }),
       };
     },
     fetchDocument: (url: string) => Promise.resolve(documents[url]),
     now: () => Date.now() - behindMs,
     newId: () => 'id',
+    schedule: (_, action) => {
+      setImmediate(action);
+      return () => undefined;
+    },
+    onInterrupt: (callback) => {
+      probe?.onStarted?.(callback);
+      return () => undefined;
+    },
+    sendSignedRequest: (request) =>
+      probe?.sendReplay?.(request) ?? Promise.resolve({ status: 403 }),
   } as Partial<Io> as Io;
   const { kubeconfig } = installation;
   const code = await runProgram(['check', '--kubeconfig', kubeconfig, ...words], io);
@@ -106,6 +130,15 @@ const change = (path: string, edit: (object: JsonObject) => JsonObject | undefin
   else objects.replace(path, edited);
 };
 const remove = () => undefined;
+const PLATFORM_PATH = '/api/v1/namespaces/valetkey/configmaps/valetkey-platform';
+const PLATFORM_WITH_SOURCE = {
+  data: {
+    'platform.yaml': PLATFORM.replace(
+      'region: eu-central-1',
+      'region: eu-central-1, sourceRestriction: {mode: podIP}',
+    ).replace(/issuer: "[^"]*"/, `issuer: "${ISSUER}"`),
+  },
+};
 const setSpec = (members: object) => (object: JsonObject) => ({
   ...object,
   spec: { ...(object['spec'] as object), ...members },
@@ -125,25 +158,61 @@ const setCaBundle = (caBundle: string) => (object: JsonObject) => ({
   })),
 });
 
+const createObject = (path: string, object: object): void => {
+  const name = path.slice(path.lastIndexOf('/') + 1);
+  installation.server.objects.create(path, { metadata: { name }, ...object });
+};
+
+const OPENSHIFT = '/apis/security.openshift.io/v1';
+const VOLUMES = ['configMap', 'emptyDir', 'persistentVolumeClaim', 'projected', 'secret'];
+
+/** Those of OpenShift for every user, and those of the chart. */
+const createConstraints = (): void => {
+  createObject(OPENSHIFT, { resources: [{ name: 'securitycontextconstraints' }] });
+  createObject(`${OPENSHIFT}/securitycontextconstraints/restricted-v2`, {
+    ...{ runAsUser: { type: 'MustRunAsRange' }, fsGroup: { type: 'MustRunAs' } },
+    ...{ volumes: VOLUMES, groups: ['system:authenticated'] },
+  });
+  createObject(`${OPENSHIFT}/securitycontextconstraints/valetkey-nonroot`, {
+    ...{ runAsUser: { type: 'MustRunAsNonRoot' }, fsGroup: { type: 'RunAsAny' } },
+    ...{ volumes: VOLUMES, users: [], groups: [] },
+  });
+};
+const PERMITTED = [
+  'valetkey:valetkey-webhook',
+  'valetkey:valetkey-authority',
+  'research:default',
+].map((account) => `system:serviceaccount:${account} valetkey-nonroot`);
+
+const MONITORING = '/apis/monitoring.coreos.com/v1';
+const createMonitors = (...names: readonly string[]): void => {
+  createObject(MONITORING, { resources: [{ name: 'servicemonitors' }] });
+  for (const name of names) {
+    createObject(`${MONITORING}/namespaces/valetkey/servicemonitors/${name}`, {});
+  }
+};
+
 describe('check', () => {
   it('passes every row of a complete installation', async () => {
     const { code, out } = await runCheck();
-    expect(out).toBe(`CHECK               RESULT  FOUND
-api-server          pass    Kubernetes v1.34.2
-native-sidecars     pass    API server, nodes: 1
-clock-skew          pass    the clocks agree
-audit-storage       pass    default storage class standard
-pod-security        pass    namespaces with tasks: 1
-mutators            pass    no other mutator of pods
-programs            pass    Deployment valetkey-webhook 2/2, StatefulSet valetkey-authority 2/2
-webhooks            pass    objects: 2
-admission-policies  pass    objects: 20
-custom-resources    pass    objects: 6
-task-policies       pass    valid: 1
-issuer              pass    keys: 2, at ${ISSUER}
-admission           pass    a pod with a task in namespace research gets its sidecar
+    expect(out).toBe(`CHECK               RESULT   FOUND
+api-server          pass     Kubernetes v1.34.2
+native-sidecars     pass     API server, nodes: 1
+clock-skew          pass     the clocks agree
+audit-storage       pass     default storage class standard
+pod-security        pass     namespaces with tasks: 1
+mutators            pass     no other mutator of pods
+programs            pass     Deployment valetkey-webhook 2/2, StatefulSet valetkey-authority 2/2
+webhooks            pass     objects: 2
+admission-policies  pass     objects: 20
+custom-resources    pass     objects: 6
+task-policies       pass     valid: 1
+issuer              pass     keys: 2, at ${ISSUER}
+admission           pass     a pod with a task in namespace research gets its sidecar
+openshift-scc       skipped  not OpenShift: no API security.openshift.io
+scraping            pass     valetkey-webhook, valetkey-authority: no ServiceMonitor
 
-passed: 13, warnings: 0, failed: 0, skipped: 0
+passed: 14, warnings: 0, failed: 0, skipped: 1
 `);
     expect(code).toBe(0);
   });
@@ -316,7 +385,150 @@ passed: 13, warnings: 0, failed: 0, skipped: 0
       'pod with a task in namespace research: expected an init container valetkey-sidecar, got none',
       () => ({ isInjecting: false }),
     ],
+    [
+      'openshift-scc',
+      'fail',
+      'valetkey-authority (system:serviceaccount:valetkey:valetkey-authority): expected constraints that permit user 64873, got none: restricted-v2 has runAsUser MustRunAsRange; valetkey-nonroot may not be used',
+      () => {
+        createConstraints();
+        const permitted = PERMITTED.filter((each) => !each.includes('valetkey-authority'));
+        return { permitted };
+      },
+    ],
+    [
+      'openshift-scc',
+      'fail',
+      'pods with tasks in research (system:serviceaccount:research:default): expected constraints that permit user 64871',
+      () => {
+        createConstraints();
+        return { permitted: PERMITTED.filter((each) => !each.includes('research')) };
+      },
+    ],
+    [
+      'scraping',
+      'warning',
+      'NetworkPolicy valetkey-webhook: expected an ingress rule for port 9444, got none',
+      () => {
+        const spec = { ingress: [{ ports: [{ port: 10250, protocol: 'TCP' }] }] };
+        createObject(
+          '/apis/networking.k8s.io/v1/namespaces/valetkey/networkpolicies/valetkey-webhook',
+          {
+            spec,
+          },
+        );
+        return {};
+      },
+    ],
+    [
+      'scraping',
+      'warning',
+      'valetkey-authority: expected metrics on port 9446, got another text',
+      edit(METRICS_PATHS.authority, () => ({ text: 'Not found' })),
+    ],
+    [
+      'scraping',
+      'warning',
+      'ServiceMonitor valetkey-authority: expected it to exist as for the other program, got nothing',
+      () => {
+        createMonitors('valetkey-webhook');
+        return {};
+      },
+    ],
   ];
+
+  type SmokeBreak = readonly [id: CheckId, outcome: string, problem: string, probe: FakeProbe];
+  const smokeBreaks: readonly SmokeBreak[] = [
+    [
+      'cloud-scope',
+      'fail',
+      'task first: expected status 403 for the object of the other task, got 200',
+      { lines: [...LINES.reads({ firstReadsSecond: 200 }), ...LINES.end] },
+    ],
+    [
+      'cloud-scope',
+      'fail',
+      'task second: expected status 200 for its own object, got 404 NoSuchKey',
+      { lines: [...LINES.reads({ secondReadsSecond: 404 }), ...LINES.end] },
+    ],
+    [
+      'cloud-scope',
+      'fail',
+      'task first: expected credentials, got 403 policy_denied: no permit',
+      { lines: [{ step: 'refused', task: 'first', answer: '403 policy_denied: no permit' }] },
+    ],
+    [
+      'cloud-scope',
+      'fail',
+      'probe: expected results, got ConnectionError',
+      { lines: [{ step: 'failed', answer: 'ConnectionError' }] },
+    ],
+    [
+      'cloud-deadline',
+      'fail',
+      'credentials: expected an end at their expiration, still valid 61 s after it',
+      {
+        lines: [...LINES.reads(), ...LINES.keys, { step: 'remains', afterSeconds: 61 }],
+      },
+    ],
+    [
+      'cloud-deadline',
+      'fail',
+      'got 403 AccessDenied 12 s before it',
+      {
+        lines: [
+          ...LINES.reads(),
+          ...LINES.keys,
+          { step: 'denied', afterSeconds: -12, answer: '403 AccessDenied' },
+        ],
+      },
+    ],
+    [
+      'cloud-source',
+      'fail',
+      'request from this machine with the credentials of the pod: expected status 403, got 200',
+      { sendReplay: () => Promise.resolve({ status: 200 }) },
+    ],
+    [
+      'cloud-keys',
+      'fail',
+      'minio: expected no access key for a run, got one; delete check1',
+      {
+        lines: [
+          ...LINES.reads(),
+          { step: 'key', api: 'iam', outcome: 'absent', answer: '400 InvalidAction' },
+          {
+            ...{ step: 'key', api: 'minio', outcome: 'created', answer: '200' },
+            remainingKey: 'check1',
+          },
+          ...LINES.end,
+        ],
+      },
+    ],
+    [
+      'cloud-keys',
+      'warning',
+      'iam: expected a denial, got 500 InternalError',
+      {
+        lines: [
+          ...LINES.reads(),
+          { step: 'key', api: 'iam', outcome: 'unclear', answer: '500 InternalError' },
+          ...LINES.end,
+        ],
+      },
+    ],
+  ];
+
+  it.each(smokeBreaks)(
+    'reports %s of a smoke test as %s: %s',
+    async (id, outcome, problem, probe) => {
+      installation.server.objects.replace(PLATFORM_PATH, PLATFORM_WITH_SOURCE);
+      const { rows } = await readRows({ probe }, SMOKE_WORDS);
+      const found = rows.find((row) => row.id === id);
+      expect(found?.problems.join('\n')).toContain(problem);
+      expect(found).toMatchObject({ outcome, docs: `docs/check.md#${id}` });
+      expect(found?.hint).toMatch(/\w/);
+    },
+  );
 
   it.each(breaks)('reports %s as %s: %s', async (id, outcome, problem, apply) => {
     const { code, rows } = await readRows(apply());
@@ -328,7 +540,8 @@ passed: 13, warnings: 0, failed: 0, skipped: 0
   });
 
   it('is shown to fail or warn in each of its rows', () => {
-    expect(new Set(breaks.map(([id]) => id))).toEqual(new Set(CHECK_IDS));
+    const shown = [...breaks, ...smokeBreaks].map(([id]) => id);
+    expect(new Set(shown)).toEqual(new Set(CHECK_IDS));
   });
 
   it('checks before an installation what needs none, and reads no object of Valetkey', async () => {
@@ -356,21 +569,56 @@ passed: 13, warnings: 0, failed: 0, skipped: 0
     expect((await runCheck(['--failure-threshold', 'warning'])).code).toBe(1);
   });
 
+  it('names the constraints of OpenShift that apply, or that may be used', async () => {
+    createConstraints();
+    const annotate = ({ metadata, ...pod }: JsonObject) => ({
+      ...pod,
+      metadata: {
+        ...(metadata as object),
+        annotations: { 'openshift.io/scc': 'valetkey-nonroot' },
+      },
+    });
+    change('/api/v1/namespaces/valetkey/pods/valetkey-webhook-1', annotate);
+    const { rows } = await readRows({ permitted: PERMITTED });
+    expect(rows.find(({ id }) => id === 'openshift-scc')).toMatchObject({
+      outcome: 'pass',
+      found:
+        'valetkey-webhook: valetkey-nonroot, valetkey-authority: valetkey-nonroot, pods with tasks in research: valetkey-nonroot',
+    });
+  });
+
+  it('passes scraping with a ServiceMonitor for each program', async () => {
+    createMonitors('valetkey-webhook', 'valetkey-authority');
+    const { rows } = await readRows();
+    expect(rows.find(({ id }) => id === 'scraping')).toMatchObject({ outcome: 'pass' });
+  });
+
   it('lists an unknown mutator of pods without a warning', async () => {
     createMutator('acme-labels');
     expect((await runCheck()).out).toContain('no known conflict: acme-labels');
   });
 
   it('prints YAML for programs', async () => {
-    expect((await runCheck(['-o', 'yaml'])).out).toContain('counts:\n  passed: 13\n');
+    expect((await runCheck(['-o', 'yaml'])).out).toContain('counts:\n  passed: 14\n');
+  });
+
+  it('prints SARIF with the row as the code of each problem', async () => {
+    createMutator('istio-sidecar-injector');
+    const { out } = await runCheck(['-o', 'sarif']);
+    type Log = { readonly runs: readonly { readonly results: readonly object[] }[] };
+    const [run] = (JSON.parse(out) as Log).runs;
+    expect(run?.results).toEqual([
+      expect.objectContaining({ ruleId: 'mutators', level: 'warning' }),
+    ]);
   });
 
   it('skips the dry run if no namespace has the label, unless one is named', async () => {
     change('/api/v1/namespaces/research', remove);
     const skipped = await readRows();
-    expect(skipped.rows.at(-1)).toMatchObject({ id: 'admission', outcome: 'skipped' });
+    const findAdmission = (rows: readonly Row[]) => rows.find(({ id }) => id === 'admission');
+    expect(findAdmission(skipped.rows)).toMatchObject({ outcome: 'skipped' });
     const named = await readRows({}, ['--namespace', 'default']);
-    expect(named.rows.at(-1)).toMatchObject({ id: 'admission', outcome: 'pass' });
+    expect(findAdmission(named.rows)).toMatchObject({ outcome: 'pass' });
   });
 
   it("compares the cluster's own issuer under trust: cluster, and skips what needs an authority", async () => {
@@ -384,6 +632,95 @@ passed: 13, warnings: 0, failed: 0, skipped: 0
       ...{ 'audit-storage': 'skipped', 'custom-resources': 'skipped', 'task-policies': 'skipped' },
       issuer: 'fail',
     });
+  });
+});
+
+describe('check --smoke-test', () => {
+  beforeEach(() => {
+    installation.server.objects.replace(PLATFORM_PATH, PLATFORM_WITH_SOURCE);
+  });
+  const readSmokeRows = async (probe: FakeProbe) => {
+    const { code, rows } = await readRows({ probe }, SMOKE_WORDS);
+    return { code, rows: rows.slice(-4).map(({ id, outcome }) => `${id} ${outcome}`) };
+  };
+
+  it('passes for a cloud that enforces scope, deadline and source, and creates no key', async () => {
+    const [created, removed]: [Mapping[], string[]] = [[], []];
+    const { code, rows } = await readSmokeRows({ created, removed });
+    expect(rows).toEqual([
+      'cloud-scope pass',
+      'cloud-deadline pass',
+      'cloud-source pass',
+      'cloud-keys pass',
+    ]);
+    expect(code).toBe(0);
+    expect(created).toHaveLength(1);
+    expect(removed).toEqual(['valetkey-smoke-test-id']);
+  });
+
+  it('creates a pod that the webhook admits, and that ends by itself', async () => {
+    const created: Mapping[] = [];
+    await readSmokeRows({ created });
+    expect(created[0]).toMatchObject({ spec: { activeDeadlineSeconds: 300 } });
+    const files = { 'pod.json': JSON.stringify(created[0]) };
+    const words = ['lint', 'pod.json', '-o', 'json'];
+    const { out } = await runCli(words, { files, platform: PLATFORM });
+    expect(JSON.parse(out)).toMatchObject({ checked: 1, findings: [] });
+  });
+
+  it('deletes the pod when the user interrupts, and when it is refused', async () => {
+    const removed: string[] = [];
+    const onStarted = (interrupt: () => void) => interrupt();
+    const { code, out } = await runCheck(SMOKE_WORDS, { probe: { removed, onStarted } });
+    expect(out).toContain('interrupted; pod valetkey-smoke-test-id is deleted');
+    expect(code).toBe(1);
+    const refusal = new KubernetesError('refused', 'create pods', { reason: 'policy: denied' });
+    const refused = await readSmokeRows({ removed, refusal });
+    expect(refused.rows).toEqual([
+      'cloud-scope fail',
+      'cloud-deadline skipped',
+      'cloud-source skipped',
+      'cloud-keys skipped',
+    ]);
+    expect(removed).toHaveLength(2);
+  });
+
+  it('does not decide the source without a response here, nor after the credentials expired', async () => {
+    const unreachable = () => Promise.reject(new Error('ECONNREFUSED'));
+    const probes = [{ sendReplay: unreachable }, { readsBeforeEnd: 2 }];
+    for (const probe of probes) {
+      const { rows } = await readSmokeRows(probe);
+      expect(rows).toContain('cloud-source skipped');
+      expect(rows).toContain('cloud-scope pass');
+    }
+  });
+
+  it('sends the request of the probe nowhere but to the S3 endpoint of the platform', async () => {
+    const urls: string[] = [];
+    const sendReplay = ({ url }: { readonly url: string }) => {
+      urls.push(url);
+      return Promise.resolve({ status: 403 });
+    };
+    const url = 'https://s3.eu-central-1.amazonaws.com.example/x';
+    const lines: FakeProbe['lines'] = [
+      ...LINES.reads(),
+      { step: 'replay', url, headers: {} },
+      ...LINES.end,
+    ];
+    expect((await readSmokeRows({ lines, sendReplay })).rows).toContain('cloud-source skipped');
+    expect(urls).toEqual([]);
+  });
+
+  it.each([
+    [['--role', 'agent'], '--role: expected --smoke-test with it'],
+    [['--smoke-test'], '--namespace: expected a value for --smoke-test'],
+    [['--pre', ...SMOKE_WORDS], '--pre: expected an installation for --smoke-test'],
+    [[...SMOKE_WORDS, '--object', 'acme/c.txt'], 'expected two different objects'],
+    [[...SMOKE_WORDS.slice(0, -1), 'acme/*'], 'expected BUCKET/KEY of an object'],
+  ])('refuses %j', async (words, message) => {
+    const { code, out } = await runCheck(words);
+    expect(out).toContain(message);
+    expect(code).toBe(2);
   });
 });
 

@@ -2,6 +2,7 @@ import { renderAllow } from '../../../lib/approvals/proposal-texts.ts';
 import { TASK_ANNOTATION_PREFIX } from '../../../lib/contract/names.ts';
 import type { CommandResult } from '../command-result.ts';
 import { formatAge, renderTable } from '../table.ts';
+import { buildPostureSarif } from './posture-sarif.ts';
 import {
   formatRuns,
   type PostureFinding,
@@ -34,6 +35,7 @@ export const buildPostureResult = (
     isDecided: isWhole && !tasks.some(({ isIncomplete }) => isIncomplete),
     lines: renderReport(report, now),
     json: describeReport(report),
+    sarif: buildPostureSarif(report),
   };
 };
 

@@ -175,6 +175,29 @@ const readPosture = async (...[events, words = [], fixture]: Parameters<typeof r
 };
 
 describe('posture', () => {
+  it('prints SARIF with a rule for each code, and the severity as the level', async () => {
+    const events = [...(await useRun('run-a', [READ])), ...(await useRun('run-b', [WRITE]))];
+    const { out } = await runPosture(events, ['-o', 'sarif']);
+    type Log = {
+      readonly runs: readonly {
+        readonly tool: { readonly driver: { readonly rules: readonly { readonly id: string }[] } };
+        readonly results: readonly object[];
+      }[];
+    };
+    const [run] = (JSON.parse(out) as Log).runs;
+    expect(run?.tool.driver.rules.map(({ id }) => id)).toEqual(Object.keys(POSTURE_CODES));
+    expect(run?.results).toContainEqual(
+      expect.objectContaining({
+        ...{ ruleId: 'right_unused', ruleIndex: 0, level: 'warning' },
+        locations: [
+          expect.objectContaining({
+            logicalLocations: [{ fullyQualifiedName: 'task research/reporter report' }],
+          }),
+        ],
+      }),
+    );
+  });
+
   it('reports the rights that no run used, and the annotation without them', async () => {
     const events = [...(await useRun('run-a', [READ])), ...(await useRun('run-b', [WRITE]))];
     const { code, out } = await runPosture(events);

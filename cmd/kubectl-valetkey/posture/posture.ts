@@ -55,6 +55,7 @@ export const createPostureCommand = (shell: Shell): Command => {
           'kubectl logs -n valetkey -l app.kubernetes.io/component=authority --tail=-1 | kubectl valetkey posture --since 1h -',
           'From the logs of the replicas',
         ],
+        ['kubectl valetkey posture -o sarif audit-*.jsonl > posture.sarif', 'For code scanning'],
       ])
         .argument('<files...>', 'Audit files or logs of every replica; - reads standard input')
         .option(
@@ -76,6 +77,7 @@ export const createPostureCommand = (shell: Shell): Command => {
             .choices(['note', 'warning'])
             .default('warning'),
         ),
+      ['sarif'],
     ),
     { short: false },
   ).action(

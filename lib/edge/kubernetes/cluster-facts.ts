@@ -4,6 +4,7 @@ import { toMapping, type Mapping } from '../../schema/mapping.ts';
 import type { ApiClient } from './api-client.ts';
 import { createClusterJwksFetcher, readClusterIssuer } from './cluster-issuer.ts';
 import { KubernetesError, findObject } from './kubernetes-error.ts';
+import { checkAccessOf, type AccessQuestion, type AccessSubject } from './self-subject-review.ts';
 import { readStatusMessage } from './refusal-reasons.ts';
 
 /** Version of a Kubernetes program: `1.34`. */
@@ -44,6 +45,16 @@ export type ClusterFactsReader = {
   readonly dryRunPod: (namespace: string, pod: object) => Promise<DryRunResult>;
   /** Issuer and keys of service account tokens. */
   readonly readTokenIssuer: () => Promise<{ readonly issuer: string; readonly jwks: unknown }>;
+  /** Undefined: the API server has no such API, so it is not OpenShift's. */
+  readonly listSecurityConstraints: () => Promise<readonly Mapping[] | undefined>;
+  /** Of Valetkey's namespace; undefined: the API server has no such API. */
+  readonly listServiceMonitors: () => Promise<readonly Mapping[] | undefined>;
+  /** Of Valetkey's namespace. */
+  readonly listNetworkPolicies: () => Promise<readonly Mapping[]>;
+  /** Whether RBAC gives another user a right; needs permission to create SubjectAccessReviews. */
+  readonly checkAccessOf: (subject: AccessSubject, question: AccessQuestion) => Promise<boolean>;
+  /** Metrics of a pod in Valetkey's namespace, through the API server; needs permission `pods/proxy`. */
+  readonly readMetrics: (pod: string, port: number) => Promise<string>;
 };
 
 /** Objects of one response. */
@@ -56,6 +67,14 @@ export const createClusterFactsReader = (
 ): ClusterFactsReader => {
   const list = (plural: string, path: string, query = '') =>
     listAll(calls, { plural, path, query });
+  const within = `namespaces/${encodeURIComponent(namespace)}`;
+  const listOptional = async (group: string, plural: string, place = '') => {
+    const found = await findObject(calls(`get ${group}`, { method: 'GET', path: group }));
+    const offers = toMapping(found)['resources'];
+    const isOffered =
+      Array.isArray(offers) && offers.some((each) => toMapping(each)['name'] === plural);
+    return isOffered ? list(plural, `${group}/${place}${plural}`) : undefined;
+  };
   return {
     readApiServer: () => readApiServer(calls),
     listKubelets: async () => new Map((await list('nodes', '/api/v1/nodes')).map(toKubelet)),
@@ -78,8 +97,22 @@ export const createClusterFactsReader = (
       issuer: await readClusterIssuer(calls),
       jwks: await createClusterJwksFetcher(calls)(),
     }),
+    listSecurityConstraints: () =>
+      listOptional('/apis/security.openshift.io/v1', 'securitycontextconstraints'),
+    listServiceMonitors: () =>
+      listOptional('/apis/monitoring.coreos.com/v1', 'servicemonitors', `${within}/`),
+    listNetworkPolicies: () =>
+      list('networkpolicies', `/apis/networking.k8s.io/v1/${within}/networkpolicies`),
+    checkAccessOf: (subject, question) => checkAccessOf(calls, subject, question),
+    readMetrics: async (pod, port) => {
+      const path = `/api/v1/${within}/pods/${encodeURIComponent(pod)}:${port}/proxy/metrics`;
+      const call = { method: 'GET', path, maxTextBytes: MAX_METRICS_BYTES } as const;
+      return (await calls(`get metrics of pod ${namespace}/${pod}`, call)) as string;
+    },
   };
 };
+
+const MAX_METRICS_BYTES = 4 * 1024 * 1024;
 
 const readApiServer = async (calls: ApiClient): Promise<ApiServerFacts> => {
   let clock = NaN;

@@ -48,3 +48,25 @@ export const checkOwnAccess = async (
   const response = toMapping(await calls('create selfsubjectaccessreview', call));
   return toMapping(response['status'])['allowed'] === true;
 };
+
+/** A user of the API server, with the groups that it has. */
+export type AccessSubject = { readonly user: string; readonly groups: readonly string[] };
+
+/**
+ * Asks the API server whether another user has a right (authorization.k8s.io/v1, SubjectAccessReview).
+ *
+ * @throws KubernetesError
+ */
+export const checkAccessOf = async (
+  calls: ApiClient,
+  subject: AccessSubject,
+  question: AccessQuestion,
+): Promise<boolean> => {
+  const apiVersion = 'authorization.k8s.io/v1';
+  const path = `/apis/${apiVersion}/subjectaccessreviews`;
+  const spec = { ...subject, resourceAttributes: question };
+  const body = { apiVersion, kind: 'SubjectAccessReview', spec };
+  const call = { method: 'POST', path, body, isRepeatable: true } as const;
+  const response = toMapping(await calls('create subjectaccessreview', call));
+  return toMapping(response['status'])['allowed'] === true;
+};
