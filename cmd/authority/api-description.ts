@@ -109,6 +109,7 @@ const endRun: ApiOperation = {
       subject_token_type: podTokenType,
       delegated: { const: 'true', description: 'The run has delegated: its end is published.' },
       release: { type: 'string', description: 'Of the answer that started the run.' },
+      ticket,
     },
   ),
   responses: answer('The run has ended.'),
@@ -168,7 +169,7 @@ const recordCalls: ApiOperation = {
   summary: 'Record the calls of a run',
   requestBody: describeForm(
     { run, subject_token: token, calls: describeEmbedded(refer('CallHead')) },
-    { subject_token_type: podTokenType },
+    { subject_token_type: podTokenType, ticket },
   ),
   responses: answer('The record is stored.'),
 };

@@ -174,9 +174,10 @@ export const createComponents = (config: AuthorityConfig, deps: ComponentDeps): 
     sealHandle: handles.seal,
   };
   const { publicJwks: jwks } = issuer;
-  const callRecords = { ...verification, checkRateLimits, record, belongsTo };
+  const readTicket = tickets.open;
+  const callRecords = { ...verification, checkRateLimits, record, belongsTo, readTicket };
   const { readRelease } = secrets.releases;
-  const endRun = { ...callRecords, reportRunEnd, readRelease, readTicket: tickets.open };
+  const endRun = { ...callRecords, reportRunEnd, readRelease };
   const counted = startCountedRecords({
     ...buildSharedDeps(deps),
     takeCounted: () => [...canaries.takeUnrecorded(), ...deps.budget.takeCounted()],

@@ -7,8 +7,7 @@ import { createShares } from '../../lib/async/shares.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import type { AuthoritySettings } from '../../lib/contract/platform.ts';
 import type { AuthorityMetrics } from '../../lib/edge/telemetry/authority-metrics.ts';
-import type { Caller } from '../../lib/exchange/caller.ts';
-import { buildAuditActor } from '../../lib/exchange/exchange-records.ts';
+import { buildRunMembers } from '../../lib/exchange/exchange-records.ts';
 import type { RunEndDeps } from '../../lib/exchange/run-end-request.ts';
 import { RequestError } from '../../lib/exchange/token-refusal.ts';
 import type { TokenExchangeDeps } from '../../lib/exchange/token-exchange.ts';
@@ -42,7 +41,7 @@ export type SecretReleaseDeps = {
   readonly pause: (ms: number) => Promise<void>;
 };
 
-type Holder = { readonly run: string; readonly caller: Caller };
+type Holder = Parameters<RunEndDeps['readRelease']>[1];
 
 /** About a minute in all. After that the secret lasts until it expires at its source. */
 const MAX_ATTEMPTS = 8;
@@ -171,7 +170,7 @@ const reportFailure = async (
   const event: AuditEvent = {
     kind: 'secret.revocation_failed',
     at: clock.now(),
-    actor: buildAuditActor(holder.caller),
+    ...buildRunMembers(holder.caller, holder.claims),
     run: holder.run,
     task: release.task,
     reason: isKnown ? error.code : 'internal_error',

@@ -172,7 +172,8 @@ describe('delegation', () => {
     await sendRequest({ socketPath, path: '/v1/runs/own', method: 'DELETE' });
     await waitUntil(() => authority.forms.some(({ path }) => path === '/v1/revoke'));
     const report = authority.forms.find(({ path }) => path === '/v1/revoke');
-    expect(report?.fields).toMatchObject({ token: 'own', reason: 'completed', delegated: 'true' });
+    const ended = { token: 'own', reason: 'completed', delegated: 'true' };
+    expect(report?.fields).toMatchObject({ ...ended, ticket: 'vk1.claims.hmac' });
   });
 
   test('refuses what is no delegation, of no run, or of a task that needs one', async () => {

@@ -1,3 +1,4 @@
+import { createLruCache } from '../../lib/async/lru-cache.ts';
 import type { DecideCall } from '../../lib/calls/gates.ts';
 import type { CallReport } from '../../lib/calls/journal.ts';
 import { createRecordReporter, type RecordReporter } from '../../lib/calls/record-reporter.ts';
@@ -74,7 +75,8 @@ export const createRevocationSubscriber = (
 ): RevocationSubscriber => {
   const { monitor } = deps;
   const reports = createReportQueue(deps);
-  const records = createRecordQueue(deps);
+  const tickets = createRunTickets();
+  const records = createRecordQueue(deps, tickets.find);
   const reportRelease = (report: Omit<EndReport, 'until'>): void =>
     reports.report({ ...report, until: deps.clock.monotonic() + RELEASE_REPORT_MS });
   const discard = (issued: IssuedRun): void => {
@@ -94,6 +96,7 @@ export const createRevocationSubscriber = (
       lastContactAt: deps.clock.now() - monitor.getDisconnectedMs(),
     }),
     subscribe: (registry) => {
+      tickets.follow(registry);
       const changes = watchPolicyChanges({ ...deps, redecide: deps.client.redecide }, registry);
       const { onPolicies } = changes;
       const stream = subscribeToRevocations(deps, { registry, followed, onState, onPolicies });
@@ -106,7 +109,8 @@ export const createRevocationSubscriber = (
     reportRunEnd: (active, reason) => {
       const { run, expiresAtMonotonic: until, release } = active;
       followed.forget(run);
-      const report = { run, ...describeDelegation(active, reason) };
+      tickets.keep(active);
+      const report = { run, ...describeRun(active, reason) };
       if (release !== undefined) reportRelease({ ...report, end: reason, release });
       else if (reason !== 'expired' && (reason !== 'revoked' || report.hasDelegated)) {
         reports.report({ ...report, end: reason, until });
@@ -139,15 +143,15 @@ export const createRevocationSubscriber = (
 const RELEASE_REPORT_MS = 3_600_000;
 
 /**
- * What the report of an end says about delegation. The authority knows which runs expired and which it revoked, but
+ * What the report of an end says about the run: its ticket, for the record, and whether runs end with it. The authority knows which runs expired and which it revoked, but
  * not that a run ended with the one above it.
  */
-const describeDelegation = (
+const describeRun = (
   { hasDelegated, ancestors, oversight }: ActiveRun,
   reason: EndReason,
 ): Pick<EndReport, 'ticket' | 'hasDelegated'> => ({
   hasDelegated: hasDelegated === true || (ancestors !== undefined && reason === 'revoked'),
-  ...(ancestors !== undefined && oversight?.ticket !== undefined && { ticket: oversight.ticket }),
+  ...(oversight?.ticket !== undefined && { ticket: oversight.ticket }),
 });
 
 const createReportQueue = ({
@@ -169,15 +173,40 @@ const createReportQueue = ({
     random,
   });
 
+/** Runs that have ended and whose calls may not be reported yet. Each ticket has 1 to 16 KiB. */
+const MAX_ENDED = 64;
+
+type RunTickets = {
+  readonly follow: (registry: Pick<RunRegistry, 'listActive'>) => void;
+  /** To be called at the end of a run. */
+  readonly keep: (run: ActiveRun) => void;
+  readonly find: (run: string) => string | undefined;
+};
+
+/** The tickets of runs, also of those whose calls are reported after their end. */
+const createRunTickets = (): RunTickets => {
+  const ended = createLruCache<string>(MAX_ENDED);
+  let listActive: RunRegistry['listActive'] = () => [];
+  return {
+    follow: (registry) => void (listActive = registry.listActive),
+    keep: ({ run, task, oversight }) => {
+      // Calls with vended keys are not reported.
+      if (task.delivery === 'sign' && oversight?.ticket !== undefined) {
+        ended.set(run, oversight.ticket);
+      }
+    },
+    find: (run) =>
+      ended.get(run) ?? listActive().find((active) => active.run === run)?.oversight?.ticket,
+  };
+};
+
 /** Without a record, the lines on standard output still form a chain. */
-const createRecordQueue = ({
-  client,
-  log,
-  schedule,
-  random,
-}: RevocationSubscriberDeps): RecordReporter =>
+const createRecordQueue = (
+  { client, log, schedule, random }: RevocationSubscriberDeps,
+  findTicket: RunTickets['find'],
+): RecordReporter =>
   createRecordReporter({
-    send: client.reportCalls,
+    send: (report) => client.reportCalls({ ...report, ticket: findTicket(report.run) }),
     onOutcome: ({ run, calls }, outcome) => {
       if (outcome === 'reported') return;
       log.warn('calls not recorded', { run, from: calls.from, to: calls.to, outcome });

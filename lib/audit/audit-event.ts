@@ -59,6 +59,8 @@ export type AuditEvent = {
     readonly resources: readonly string[];
     readonly deadline?: number;
   };
+  /** When the run ends, of an event without a scope that says so. */
+  readonly deadline?: number;
   readonly decision?: {
     readonly outcome: string;
     readonly policies: readonly string[];

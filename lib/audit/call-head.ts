@@ -13,7 +13,7 @@ export const MAX_REFUSALS = 20;
 export const MAX_USED = 64;
 /** Bytes of JSON of each list: a record has 16 KiB at most, the form of a report 64 KiB. */
 const MAX_REFUSALS_BYTES = 5_000;
-const MAX_USED_BYTES = 7_000;
+const MAX_USED_BYTES = 6_000;
 const MAX_NAME_LENGTH = 160;
 const MAX_RESOURCE_LENGTH = 300;
 

@@ -201,6 +201,33 @@ describe('buildEventAttributes', () => {
     );
   });
 
+  it('has at most 16 KiB with the calls of a run and what its ticket says', async () => {
+    const long = (count: number, length: number) =>
+      Array.from({ length: count }, (_, at) => `${at}`.padEnd(length, 'x'));
+    const link = { run: 'r'.repeat(32), namespace: 'n'.repeat(63), serviceAccount: 's'.repeat(63) };
+    const line = await recordLine({
+      ...{ kind: 'run.calls', at: issued.at, run: 'r'.repeat(32), deadline: 1767226200000 },
+      actor: {
+        ...{ namespace: 'n'.repeat(63), serviceAccount: 's'.repeat(63), consumer: 'c'.repeat(63) },
+        ...{ pod: 'p'.repeat(253), podUid: '0d7f8f2e-5a52-4f3e-9d8f-111111111111' },
+        user: { issuer: 'i'.repeat(256), subject: 'u'.repeat(256) },
+      },
+      task: 't'.repeat(63),
+      chain: long(3, 32).map((run) => ({ ...link, run, task: 't'.repeat(63) })),
+      decision: { outcome: 'allow', policies: long(7, 60), version: 'cd'.repeat(32) },
+      calls: {
+        ...{ from: 0, to: 1e9, hash: 'ab'.repeat(32), startedAt: 1, endedAt: 2 },
+        counts: { allowed: 1e9, refused: 1e9, failed: 1e9, cut: 1e9 },
+        ...{ bytesIn: 1e12, bytesOut: 1e12, omitted: { refusals: 1e9, used: 1e9 } },
+        refusals: long(20, 300).map((text) => ({
+          ...{ code: text, count: 1e9, operation: text, action: text, resource: text },
+        })),
+        used: long(64, 300).map((text) => ({ action: text, resource: text })),
+      },
+    });
+    expect(Buffer.byteLength(line)).toBeLessThanOrEqual(16 * 1024);
+  });
+
   it('states how much was truncated', async () => {
     const line = await recordLine({ ...issued, purpose: 'x'.repeat(300) });
     expect(line).toMatch(/x{256} \[…300 characters, sha256 [0-9a-f]{64}\]/);

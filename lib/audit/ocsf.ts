@@ -183,12 +183,12 @@ const buildPeriod = ({ counted, calls }: AuditEvent) => {
   return { count, start_time: startedAt, end_time: endedAt };
 };
 
-const buildSessionAttributes = ({ actor, run, reason, kind, scope }: AuditEvent) => ({
+const buildSessionAttributes = ({ actor, run, reason, kind, scope, deadline }: AuditEvent) => ({
   user: buildUser(actor),
   session: omitUndefined({
     uid: boundOptionalText(run),
     uid_alt: boundOptionalText(scope?.sessionName),
-    expiration_time: scope?.deadline,
+    expiration_time: scope?.deadline ?? deadline,
     expiration_reason: kind === 'run.ended' ? boundOptionalText(reason) : undefined,
   }),
   privileges: boundList(scope?.actions ?? [], 2_000),

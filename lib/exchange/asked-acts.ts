@@ -18,7 +18,9 @@ export type AskedAct = {
   readonly requester: ApprovalRequester;
   readonly fields: readonly RequestField[];
   /** What every audit record about the act has. */
-  readonly recorded: Pick<AuditEvent, 'actor' | 'task' | 'params'> & { readonly run: string };
+  readonly recorded: Pick<AuditEvent, 'actor' | 'task' | 'params' | 'chain'> & {
+    readonly run: string;
+  };
 };
 
 /** Describes the start of a run for the people who are asked. */
@@ -50,7 +52,7 @@ export const describeAskedRun = ({
     requester: { serviceAccount, pod: pod.name, ...subject },
     fields: buildRunFields({ task, params, resources }),
     recorded: {
-      ...{ run, task: task.name, params },
+      ...{ run, task: task.name, params, chain },
       actor: buildAuditActor({ ...workload, pod }, consumer, user),
     },
   };
@@ -88,6 +90,6 @@ export const describeAskedCall = (
       { task, operation, ...(bytes !== undefined && { bytes }) },
       { permissions, content: content.fields },
     ),
-    recorded: { run, task: task.name, params, actor },
+    recorded: { run, task: task.name, params, chain, actor },
   };
 };

@@ -2,9 +2,10 @@ import { callHead } from '../audit/call-head.ts';
 import { JWT_TYPE, type CallHead } from '../contract/authority-api.ts';
 import { object, rejectValue, type Reader } from '../schema/reader.ts';
 import type { Call } from './caller.ts';
-import { buildAuditActor } from './exchange-records.ts';
+import { buildRunMembers } from './exchange-records.ts';
 import { readForm, redactedEnum, token } from './form-reader.ts';
 import { runId, verifyRunReport, type RunReportContext, type RunReportDeps } from './run-report.ts';
+import { ticket } from './ticket-check.ts';
 import { newMalformedError } from './token-refusal.ts';
 
 const calls: Reader<CallHead> = (given, path, faults) => {
@@ -27,6 +28,7 @@ const FIELDS = {
   subject_token: token,
   subject_token_type: { optional: redactedEnum([JWT_TYPE]) },
   calls,
+  ticket: { optional: ticket },
 } as const;
 
 const fields = object(FIELDS);
@@ -44,8 +46,9 @@ export const recordCalls = async (
 ): Promise<void> => {
   const request = readForm(form, { names: Object.keys(FIELDS), reader: fields });
   if (!request.ok) throw newMalformedError('request_malformed', request.faults);
-  const { run, subject_token: podToken, calls: head } = request.value;
-  const caller = await verifyRunReport({ run, podToken, peer, member: 'run' }, context, deps);
-  const actor = buildAuditActor(caller);
-  await deps.record({ kind: 'run.calls', at: deps.now(), actor, run, calls: head });
+  const { run, subject_token: podToken, calls: head, ticket: sealed } = request.value;
+  const report = { run, podToken, peer, member: 'run', ticket: sealed };
+  const caller = await verifyRunReport(report, context, deps);
+  const members = buildRunMembers(caller, context.claims);
+  await deps.record({ kind: 'run.calls', at: deps.now(), ...members, run, calls: head });
 };

@@ -4,10 +4,11 @@ import type { AuditEvent, Recorder } from '../audit/audit-event.ts';
 import type { ChainLink } from '../contract/approvals.ts';
 import type { Gate, GatedCall, RevocationSpec } from '../contract/authority-api.ts';
 import type { Task } from '../contract/task.ts';
+import type { TicketClaims } from '../grant/tickets.ts';
 import { newUnavailableError } from '../identity/identity-refusals.ts';
 import { matchesPattern } from '../schema/wildcard-patterns.ts';
 import type { Caller } from './caller.ts';
-import { buildAuditActor } from './exchange-records.ts';
+import { buildAuditActor, buildRunMembers } from './exchange-records.ts';
 import { newRevokedError, type RevocationDeps } from './request-authorization.ts';
 import { RequestError } from './token-refusal.ts';
 
@@ -36,6 +37,8 @@ export type CanaryTouch = {
   readonly task: string;
   readonly consumer: string;
   readonly run?: string;
+  /** Of the run. */
+  readonly claims?: TicketClaims;
   /** The runs above a delegated one, from the first: the caller of a shared worker chose its task. */
   readonly chain?: readonly ChainLink[];
   /** Absent: the task itself is the canary. */
@@ -98,10 +101,11 @@ export const createCanaries = (deps: CanaryDeps): Canaries => {
 };
 
 const buildEvent = (
-  { caller, task, consumer, run, chain, permission }: CanaryTouch,
+  { caller, task, consumer, run, claims, chain, permission }: CanaryTouch,
   at: number,
 ): AuditEvent => ({
   ...{ kind: 'canary.touched', at, actor: buildAuditActor(caller, consumer) },
+  ...(claims !== undefined && buildRunMembers(caller, claims)),
   ...{ subject: formatName(caller.pod.uid), task, reason: 'canary_touched' },
   message:
     permission === undefined

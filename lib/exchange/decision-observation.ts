@@ -3,7 +3,7 @@ import type { AuditEvent, Recorder } from '../audit/audit-event.ts';
 import type { Approval, ApprovalRequest } from '../contract/approvals.ts';
 
 /** What every audit record about an asked act has. */
-type RecordedAct = Pick<AuditEvent, 'actor' | 'task' | 'params' | 'run'>;
+type RecordedAct = Pick<AuditEvent, 'actor' | 'task' | 'params' | 'chain' | 'run'>;
 
 /** Records decisions of people that this replica has not seen before. @throws AuditError */
 export type ObserveDecisions = (

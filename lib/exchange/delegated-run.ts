@@ -6,11 +6,12 @@ import type { Task, TaskStatement } from '../contract/task.ts';
 import type { DelegatingRun, Delegation, DelegationSeals } from '../grant/delegations.ts';
 import type { UseOnceGuard } from '../identity/use-once.ts';
 import type { Workload } from '../identity/workload.ts';
+import type { PolicyDecision } from '../policy/decision.ts';
 import { MIN_DELEGATED_SECONDS } from '../task/delegation-details.ts';
 import { bindResource, bindStatements } from '../task/resource.ts';
 import { findUncoveredPair, type ScopePair } from '../task/subset.ts';
 import type { AuthorizedRun } from './authorized-run.ts';
-import { buildAuditActor, type RecordDeps } from './exchange-records.ts';
+import { buildAuditActor, toRecordedDecision, type RecordDeps } from './exchange-records.ts';
 import { refuseRevoked, type RevocationDeps } from './request-authorization.ts';
 import { RequestError } from './token-refusal.ts';
 
@@ -195,7 +196,15 @@ export const computeLifetime = (
  */
 export const useDelegation = async (
   run: AuthorizedRun,
-  { handle, holder }: { readonly handle: string | undefined; readonly holder: string },
+  {
+    handle,
+    holder,
+    decision,
+  }: {
+    readonly handle: string | undefined;
+    readonly holder: string;
+    readonly decision: PolicyDecision | undefined;
+  },
   { useOnce, record, now }: Pick<DelegatedRunDeps, 'useOnce' | 'now'> & RecordDeps,
 ): Promise<void> => {
   if (handle === undefined) return;
@@ -215,5 +224,6 @@ export const useDelegation = async (
     ...{ kind: 'delegation.used', at: now(), run: run.run, task: task.name },
     actor: buildAuditActor(workload, consumer, user),
     ...(delegation !== undefined && { chain: delegation.chain }),
+    ...(decision !== undefined && { decision: toRecordedDecision(decision) }),
   });
 };

@@ -13,7 +13,7 @@ import { bindStatements } from '../task/resource.ts';
 import { findUncoveredPair } from '../task/subset.ts';
 import type { Call, Caller, IdentifyWorkload } from './caller.ts';
 import { checkDepth, computeLifetime, type DelegationRuleDeps } from './delegated-run.ts';
-import { buildAuditActor, type RecordDeps } from './exchange-records.ts';
+import { buildRunMembers, type RecordDeps } from './exchange-records.ts';
 import { readForm, redactedEnum, token } from './form-reader.ts';
 import type { PolicyDeps } from './request-authorization.ts';
 import { TICKET_MARGIN_MS } from './run-oversight.ts';
@@ -23,6 +23,7 @@ import {
   toTicketPolicyRequest,
   verifyTicket,
   type TicketCheckDeps,
+  type TicketedRun,
 } from './ticket-check.ts';
 import { newMalformedError, RequestError } from './token-refusal.ts';
 
@@ -86,7 +87,7 @@ export const mintDelegation = async (
   checkDepth(parent.chain);
   const now = deps.now();
   computeLifetime([given.lifetime ?? Infinity], { parent, now });
-  await checkPolicy(claims, caller, deps);
+  await checkPolicy({ claims, caller }, context, deps);
   const expiresAt = now + DELEGATION_SECONDS * 1000;
   const { task, audience, params = {}, lifetime } = given;
   const handle = deps.sealHandle({
@@ -99,9 +100,8 @@ export const mintDelegation = async (
     throw new RequestError('delegation_too_large', message);
   }
   await deps.record({
-    ...{ kind: 'delegation.minted', at: now, run: claims.run, task: claims.task.name },
-    actor: buildAuditActor(caller, claims.consumer, claims.user),
-    chain: claims.chain,
+    ...{ kind: 'delegation.minted', at: now, run: claims.run },
+    ...buildRunMembers(caller, claims),
     message: `task ${task} for ${audience.namespace}/${audience.serviceAccount}`,
   });
   return { handle, expires_at_ms: expiresAt };
@@ -138,11 +138,12 @@ const checkScope = (allow: DelegationDetails['allow'], parent: DelegatingRun): v
 
 /** A run that policy no longer allows delegates nothing. */
 const checkPolicy = async (
-  claims: TicketClaims,
-  caller: Caller,
+  { claims, caller }: Pick<TicketedRun, 'claims' | 'caller'>,
+  context: RunReportContext,
   deps: DelegationDeps,
 ): Promise<void> => {
   const { decision } = await deps.decideRun(toTicketPolicyRequest(claims, deps), caller);
+  context.decision = decision;
   if (decision.outcome === 'allow') return;
   const { reasons, policies } = decision;
   const message = reasons.length > 0 ? reasons.join('\n') : 'no policy permits it';

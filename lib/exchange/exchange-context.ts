@@ -20,5 +20,11 @@ export type ExchangeContext = {
   authorizedRun?: AuthorizedRun | undefined;
   issued?: IssuedCredentials | undefined;
   /** What policy leaves to decide about calls, and the ticket for it. */
-  oversight?: (RunDecision & { readonly ticket?: string | undefined }) | undefined;
+  oversight?:
+    | (RunDecision & {
+        readonly ticket?: string | undefined;
+        /** The ticket with the time at which the issued run ends. */
+        readonly sealIssued: (expiresAt: number) => string | undefined;
+      })
+    | undefined;
 };

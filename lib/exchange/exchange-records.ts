@@ -1,4 +1,5 @@
 import type { AuditEvent, Recorder } from '../audit/audit-event.ts';
+import type { TicketClaims } from '../grant/tickets.ts';
 import type { User } from '../identity/workload.ts';
 import type { PolicyDecision } from '../policy/decision.ts';
 import { buildSessionName } from '../scope/aws/session-name.ts';
@@ -57,7 +58,25 @@ export const buildAuditActor = (
   ...(user !== undefined && { user: { issuer: user.issuer, subject: user.subject } }),
 });
 
-const toRecordedDecision = ({ outcome, policies, version }: PolicyDecision) => ({
+/** What the record of an event of a run has besides the event: from the run's ticket, as far as there is one. */
+export const buildRunMembers = (
+  caller: Caller,
+  claims: TicketClaims | undefined,
+): Pick<AuditEvent, 'actor' | 'task' | 'chain' | 'decision' | 'deadline'> =>
+  claims === undefined
+    ? { actor: buildAuditActor(caller) }
+    : {
+        actor: buildAuditActor(caller, claims.consumer, claims.user),
+        ...{ task: claims.task.name, chain: claims.chain },
+        decision: {
+          ...{ outcome: 'allow', policies: claims.policies ?? [] },
+          version: claims.policyVersion,
+        },
+        ...(claims.expiresAt !== undefined && { deadline: claims.expiresAt }),
+      };
+
+/** A decision in the form of an audit record. */
+export const toRecordedDecision = ({ outcome, policies, version }: PolicyDecision) => ({
   outcome,
   policies,
   version,
@@ -96,6 +115,10 @@ export type RefusedCall = {
   /** Absent if no token was verified. */
   readonly caller?: Caller | undefined;
   readonly run?: string | undefined;
+  /** Of the ticket that was presented. */
+  readonly claims?: TicketClaims | undefined;
+  /** What policy decided now. */
+  readonly decision?: PolicyDecision | undefined;
 };
 
 export type RefusalRecordDeps = {
@@ -113,7 +136,7 @@ export type RefusalRecordDeps = {
  */
 export const recordRefusedCall = async (
   error: unknown,
-  { kind, caller, run }: RefusedCall,
+  { kind, caller, run, claims, decision }: RefusedCall,
   { recordRefusal, now }: RefusalRecordDeps,
 ): Promise<unknown> => {
   const refusal = toRefusal(error);
@@ -122,7 +145,8 @@ export const recordRefusedCall = async (
   const event: AuditEvent = {
     kind,
     at: now(),
-    ...(caller !== undefined && { actor: buildAuditActor(caller) }),
+    ...(caller !== undefined && buildRunMembers(caller, claims)),
+    ...(decision !== undefined && { decision: toRecordedDecision(decision) }),
     ...(run !== undefined && { run }),
     reason,
     message,

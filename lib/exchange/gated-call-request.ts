@@ -144,6 +144,7 @@ export const decideGatedCall = async (
   const decide = (approvals: readonly string[]): Promise<AskedDecision> =>
     deps.decideCall({ ...question, approvals }, { ...call, pairs });
   const { decision, demand } = await decide([]);
+  context.decision = decision;
   if (decision.outcome === 'allow') return;
   if (demand === undefined) throw newDeniedError(decision);
   const act = describeAskedCall(requireContent(call, decision), claims);
@@ -157,6 +158,7 @@ export const decideGatedCall = async (
   const asked = { act, demand, attempt: attempt ?? randomUUID(), onAsked };
   const { groups, use } = await obtainApproval(asked, deps.approvals);
   const approved = await decide(groups);
+  context.decision = approved.decision;
   if (approved.decision.outcome !== 'allow') throw newDeniedError(approved.decision);
   await use();
 };
@@ -164,12 +166,13 @@ export const decideGatedCall = async (
 /** The sidecar has refused it; an answer other than a refusal would have it report again. */
 const refuseCanaryCall = async (
   { permissions }: GatedCall,
-  { claims: { task, run, consumer, chain }, caller }: Pick<TicketedRun, 'claims' | 'caller'>,
+  { claims, caller }: Pick<TicketedRun, 'claims' | 'caller'>,
   canaries: GatedCallDeps['canaries'],
 ): Promise<void> => {
   const permission = canaries.findTouched(permissions);
   if (permission === undefined) return;
-  await canaries.touch({ caller, task: task.name, consumer, run, chain, permission });
+  const { task, run, consumer, chain } = claims;
+  await canaries.touch({ caller, task: task.name, consumer, run, claims, chain, permission });
   throw new RequestError('call_denied', 'the call is outside of its task');
 };
 

@@ -6,10 +6,10 @@ import {
   type ReleaseEnd,
   type RunEnd,
 } from '../contract/authority-api.ts';
-import type { TicketClaims, Tickets } from '../grant/tickets.ts';
+import type { TicketClaims } from '../grant/tickets.ts';
 import { object, stringEnum } from '../schema/reader.ts';
 import type { Call, Caller } from './caller.ts';
-import { buildAuditActor } from './exchange-records.ts';
+import { buildRunMembers } from './exchange-records.ts';
 import { redactedEnum, redactedText, readForm, token } from './form-reader.ts';
 import { runId, verifyRunReport, type RunReportContext, type RunReportDeps } from './run-report.ts';
 import { ticket } from './ticket-check.ts';
@@ -18,7 +18,6 @@ import { newMalformedError } from './token-refusal.ts';
 export type RunEndDeps = RunReportDeps & {
   /** Denies the session at the cloud if its role opts in, and ends what the run delegated. @throws IdentityError */
   readonly reportRunEnd: (ended: EndedRun) => Promise<void>;
-  readonly readTicket: Tickets['open'];
   /**
    * Opens a sealed release. The function that it returns revokes the secret later; it throws RequestError
    * `secret_unavailable` while too many are being revoked.
@@ -27,7 +26,12 @@ export type RunEndDeps = RunReportDeps & {
    */
   readonly readRelease: (
     sealed: string,
-    holder: { readonly run: string; readonly caller: Caller },
+    holder: {
+      readonly run: string;
+      readonly caller: Caller;
+      /** Of the run's ticket, for a record. */
+      readonly claims?: TicketClaims | undefined;
+    },
   ) => (() => void) | undefined;
 };
 
@@ -66,36 +70,27 @@ export const endRun = async (
   const request = readForm(form, { names: Object.keys(FIELDS), reader: fields });
   if (!request.ok) throw newMalformedError('request_malformed', request.faults);
   const { token: run, subject_token: podToken, reason: end, release: sealed } = request.value;
-  const caller = await verifyRunReport({ run, podToken, peer, member: 'token' }, context, deps);
+  const { ticket: sealedTicket } = request.value;
+  const report = { run, podToken, peer, member: 'token', ticket: sealedTicket };
+  const caller = await verifyRunReport(report, context, deps);
+  const { claims } = context;
   const hasDelegated = request.value.delegated === 'true';
   const published = isRunEnd(end) || (end === 'revoked' && hasDelegated) ? end : undefined;
-  const release = sealed === undefined ? undefined : deps.readRelease(sealed, { run, caller });
+  const release =
+    sealed === undefined ? undefined : deps.readRelease(sealed, { run, caller, claims });
   if (release === undefined && (sealed !== undefined || published === undefined)) {
     const expected = 'what the authority sealed for this run';
     const fault = { path: 'release', expected, got: 'something else (not shown)' };
     throw newMalformedError('request_malformed', [fault]);
   }
-  const actor = buildAuditActor(caller);
-  const chain = readChain(request.value.ticket, { run, caller }, deps);
-  await deps.record({ kind: 'run.ended', at: deps.now(), actor, run, reason: end, chain });
+  const members = buildRunMembers(caller, claims);
+  await deps.record({ kind: 'run.ended', at: deps.now(), ...members, run, reason: end });
   if (published !== undefined) {
     await deps.reportRunEnd({ run, end: published, caller, hasDelegated });
   }
   // Last: the sidecar repeats a report that failed, and a secret is revoked once.
   release?.();
   return { run, end, caller };
-};
-
-/** For the record only: the proof in the run ID has shown whose run it is. */
-const readChain = (
-  sealed: string | undefined,
-  { run, caller }: Pick<EndedRun, 'run' | 'caller'>,
-  { readTicket }: RunEndDeps,
-): TicketClaims['chain'] => {
-  const opened = sealed === undefined ? undefined : readTicket(sealed);
-  if (opened?.ok !== true) return [];
-  const { podUid, chain, run: named } = opened.value;
-  return named === run && podUid === caller.pod.uid ? chain : [];
 };
 
 const isRunEnd = (end: RunEnd | ReleaseEnd): end is RunEnd =>

@@ -1,4 +1,5 @@
 import type { Gate, RunDecision } from '../contract/authority-api.ts';
+import { boundList } from '../audit/bounded-text.ts';
 import type { Task } from '../contract/task.ts';
 import type { TicketClaims } from '../grant/tickets.ts';
 import { toNamedUser } from '../identity/workload.ts';
@@ -33,13 +34,15 @@ export const planOversight = async (
     );
   }
   const decision: RunDecision = { gates, policy_version: context.decision?.version ?? '' };
-  const ticket = deps.sealTicket(
-    toTicketClaims(run, { decision, approvals: context.approvals ?? [], now: deps.now() }),
-  );
+  const { approvals = [], decision: decided } = context;
+  const policies = boundPolicies(decided?.policies ?? []);
+  const claims = toTicketClaims(run, { decision, policies, approvals, now: deps.now() });
+  const ticket = deps.sealTicket(claims);
   if (ticket === undefined && gates.length > 0) {
     throw new RequestError('ticket_too_large', `needed for ${describe(gates)}`);
   }
-  return { ...decision, ticket };
+  const sealIssued = (expiresAt: number) => deps.sealTicket({ ...claims, expiresAt }) ?? ticket;
+  return { ...decision, ticket, sealIssued };
 };
 
 /** @throws RequestError `call_needs_sign` */
@@ -65,21 +68,24 @@ const toTicketClaims = (
   { run, workload, consumer, task, params, user, delegation }: AuthorizedRun,
   {
     decision,
+    policies,
     approvals,
     now,
   }: {
     readonly decision: RunDecision;
+    readonly policies: readonly string[];
     readonly approvals: readonly string[];
     readonly now: number;
   },
 ): TicketClaims => {
   const { namespace, namespaceLabels, serviceAccount, pod } = workload;
   const admitted = delegation?.admitted ?? task;
+  const expiresAt = computeDeadline({ task, ...(delegation && { delegation }) }, now);
   return {
     run,
-    deadline: computeDeadline({ task, ...(delegation && { delegation }) }, now) + TICKET_MARGIN_MS,
+    ...{ deadline: expiresAt + TICKET_MARGIN_MS, expiresAt },
     podIps: pod.ips,
-    policyVersion: decision.policy_version,
+    ...{ policyVersion: decision.policy_version, policies },
     ...{ namespace, namespaceLabels, serviceAccount, consumer, task: admitted, params },
     ...(delegation !== undefined && { allow: task.allow }),
     pod: pod.name,
@@ -88,6 +94,15 @@ const toTicketClaims = (
     chain: delegation?.chain ?? [],
     approvals,
   };
+};
+
+/** Of policies in a ticket. `run.issued` has more of them; records about calls have long lists of their own. */
+const MAX_POLICIES = 6;
+const MAX_POLICY_BYTES = 400;
+
+const boundPolicies = (ids: readonly string[]): readonly string[] => {
+  const named = boundList(ids.slice(0, MAX_POLICIES), MAX_POLICY_BYTES);
+  return ids.length <= MAX_POLICIES ? named : [...named, `${ids.length - MAX_POLICIES} more`];
 };
 
 /** The exchange with the cloud may take this long after the ticket is sealed. */

@@ -41,6 +41,7 @@ export const redecideRun = async (
   const { caller, claims } = await verifyTicket({ podToken, ticket: sealed, peer }, context, deps);
   const question = toTicketPolicyRequest(claims, deps);
   const { decision } = await deps.decideRun(question, caller);
+  context.decision = decision;
   const { outcome, policies, reasons, version } = decision;
   if (outcome !== 'allow') {
     const message = reasons.length > 0 ? reasons.join('\n') : 'no policy permits it';

@@ -1,6 +1,7 @@
 import { string } from '../schema/reader.ts';
+import type { TicketClaims, Tickets } from '../grant/tickets.ts';
 import type { Call, Caller, VerifyPodToken } from './caller.ts';
-import type { RecordDeps } from './exchange-records.ts';
+import type { RecordDeps, RefusedCall } from './exchange-records.ts';
 import { RequestError } from './token-refusal.ts';
 
 /** What every report of a sidecar on one of its runs needs. */
@@ -9,10 +10,17 @@ export type RunReportDeps = RecordDeps & {
   readonly checkRateLimits: (caller: Caller) => void;
   /** Whether the run was issued to the pod with this UID. */
   readonly belongsTo: (run: string, podUid: string) => boolean;
+  readonly readTicket: Tickets['open'];
 };
 
 /** What is known about a report, at whichever step it ends. */
-export type RunReportContext = { caller?: Caller | undefined; run?: string | undefined };
+export type RunReportContext = {
+  caller?: Caller | undefined;
+  run?: string | undefined;
+  /** What the ticket says about the run. */
+  claims?: TicketClaims | undefined;
+  decision?: RefusedCall['decision'];
+};
 
 /** Reads the ID of a run. */
 export const runId = string({ expected: 'a run ID', pattern: /^[A-Za-z0-9_-]{1,64}$/ });
@@ -22,6 +30,7 @@ export const runId = string({ expected: 'a run ID', pattern: /^[A-Za-z0-9_-]{1,6
  * token's signature and the proof in the run ID suffice.
  *
  * @param report.member member of the form that names the run, for the refusal
+ * @param report.ticket of the run, for its record: another one, and none, change nothing else
  * @param context filled in step by step
  * @throws RequestError, IdentityError
  */
@@ -31,7 +40,13 @@ export const verifyRunReport = async (
     podToken,
     peer,
     member,
-  }: { run: string; podToken: string; member: string } & Pick<Call, 'peer'>,
+    ticket,
+  }: {
+    run: string;
+    podToken: string;
+    member: string;
+    ticket: string | undefined;
+  } & Pick<Call, 'peer'>,
   context: RunReportContext,
   deps: RunReportDeps,
 ): Promise<Caller> => {
@@ -42,5 +57,18 @@ export const verifyRunReport = async (
   if (!deps.belongsTo(run, caller.pod.uid)) {
     throw new RequestError('run_not_owned', `${member}: expected a run of pod ${caller.pod.name}`);
   }
+  context.claims = findClaims(ticket, { run, caller }, deps);
   return caller;
+};
+
+/** Sidecars of an older version present no ticket; the key of tickets may have changed. */
+const findClaims = (
+  ticket: string | undefined,
+  { run, caller }: { readonly run: string; readonly caller: Caller },
+  { readTicket }: Pick<RunReportDeps, 'readTicket'>,
+): TicketClaims | undefined => {
+  const opened = ticket === undefined ? undefined : readTicket(ticket);
+  if (opened?.ok !== true) return undefined;
+  const { run: named, podUid } = opened.value;
+  return named === run && podUid === caller.pod.uid ? opened.value : undefined;
 };

@@ -55,6 +55,7 @@ export const verifyTicket = async (
     throw new RequestError('ticket_foreign', `ticket: expected one of pod ${caller.pod.name}`);
   }
   context.run = claims.run;
+  context.claims = claims;
   const address = normalizePeerAddress(peer);
   if (deps.comparesPeer && !claims.podIps.map(normalizePeerAddress).includes(address)) {
     throw new RequestError('ticket_foreign', `expected a request from pod ${caller.pod.name}`);

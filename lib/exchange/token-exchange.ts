@@ -82,7 +82,8 @@ export const exchangeToken = async (
   const useApproval = await evaluatePolicy(run, { caller, context }, deps);
   context.authorizedRun = run;
   context.oversight = await planOversight(run, { capabilities, context }, deps);
-  await useDelegation(run, { handle: request.delegation, holder: attempt }, deps);
+  const { decision } = context;
+  await useDelegation(run, { handle: request.delegation, holder: attempt, decision }, deps);
   // An approval is not used up by a run that cannot be recorded.
   await recordIntent(context, deps);
   await useApproval();
@@ -103,6 +104,7 @@ export const exchangeToken = async (
       isApproved: context.approvals !== undefined,
       ...(run.task.provider === 'http' && { fixedKey: workload.isKeyFixed ?? false }),
       ...context.oversight,
+      ticket: context.oversight.sealIssued(issued.deadline),
       ...renderDelegation(run),
     },
     deps.now(),

@@ -25,6 +25,10 @@ export type TicketClaims = {
   readonly podIps: readonly string[];
   /** SHA-256, hex, of the policies that allowed the run. */
   readonly policyVersion: string;
+  /** IDs of the policies that allowed the run, for records; bounded. Absent from an older authority. */
+  readonly policies?: readonly string[];
+  /** When the run itself ends; milliseconds since the epoch. Absent from an older authority. */
+  readonly expiresAt?: number;
   readonly namespace: string;
   /** Of the run's start: an API request for each call would make every gated call wait for it. */
   readonly namespaceLabels: Readonly<Record<string, string>>;
@@ -121,12 +125,15 @@ const failRedacted = (
 const text = string();
 const texts = list(text);
 const labels = record(text, text);
+const time = integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
 
 const ticketClaims = object({
   run: text,
-  deadline: integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
+  deadline: time,
   podIps: texts,
   policyVersion: text,
+  policies: { optional: texts },
+  expiresAt: { optional: time },
   namespace: dnsLabel,
   namespaceLabels: labels,
   serviceAccount: text,

@@ -16,7 +16,7 @@ export type EndReport = {
   readonly end: RunEnd | ReleaseEnd;
   /** Sealed by the authority; revokes the run's secret. */
   readonly release?: string;
-  /** Of a delegated run: the record of its end then names the runs above it. */
+  /** For the record of its end: it says what the run was, and whose. */
   readonly ticket?: string;
   /** Runs that it delegated end with it. */
   readonly hasDelegated?: boolean;

@@ -14,7 +14,7 @@ export type AuditRecord = {
   status_id: number;
   status_code?: string;
   message?: string;
-  session?: { uid?: string; uid_alt?: string };
+  session?: { uid?: string; uid_alt?: string; expiration_time?: number };
   actor?: { authorizations?: { decision: string; policy: { name: string; version: string } }[] };
   entity?: { type?: string; name: string };
   unmapped: {

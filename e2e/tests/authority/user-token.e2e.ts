@@ -18,7 +18,12 @@ import {
 } from '../test-context.ts';
 import type { PodRef } from '../test-context.ts';
 import { sendOneFrom, createPurpose, buildTokenRequest } from './authority-requests.ts';
-import { expectRefusal, waitForRecord, waitForRefusalRecord } from './audit-records.ts';
+import {
+  expectRefusal,
+  waitForRecord,
+  waitForRefusalRecord,
+  type AuditRecord,
+} from './audit-records.ts';
 import { toEpochSeconds } from './forged-tokens.ts';
 
 const { node } = testContext;
@@ -61,6 +66,12 @@ if (node !== undefined) {
     const start = (userToken: string) =>
       callSidecarWithRetry(pod, 'POST', '/v1/tasks/read/runs', { userToken });
 
+    /** What each record of an event of a run says about the run. */
+    const pickRun = ({ actor, session, unmapped }: AuditRecord) => ({
+      ...{ policies: actor?.authorizations, deadline: session?.expiration_time },
+      ...{ pod: unmapped.pod, podUid: unmapped.pod_uid, task: unmapped.task, user: unmapped.user },
+    });
+
     it('gets a run that is recorded with the user, whose token cannot be used again', async () => {
       const userToken = await idToken();
       const run = await start(userToken);
@@ -75,6 +86,15 @@ if (node !== undefined) {
         subject: 'ada@example.com',
       });
       await expectRead(pod);
+      const path = `/v1/runs/${String(run.body['run'])}`;
+      expect(await callSidecarWithRetry(pod, 'DELETE', path)).toMatchObject({ status: 204 });
+      const end = await waitForRecord(
+        'the end of the run',
+        ({ session, unmapped: { kind } }) =>
+          kind === 'run.ended' && session?.uid === run.body['run'],
+      );
+      expect(pickRun(end)).toEqual(pickRun(record));
+      expect(pickRun(end)).toMatchObject({ policies: [{ decision: 'allow' }], task: 'read' });
 
       const again = await start(userToken);
       expect(again).toMatchObject({ status: 403, body: { Code: 'user_token_replayed' } });

@@ -28,8 +28,10 @@ export type AuthorityClient = {
   /** Asks again about a run. @throws ExchangeError */
   readonly redecide: (ticket: string) => Promise<RunDecision>;
   readonly delegate: DelegateRun;
-  /** @throws ExchangeError */
-  readonly reportCalls: (report: CallReport) => Promise<void>;
+  /** The ticket is of the run. @throws ExchangeError */
+  readonly reportCalls: (
+    report: CallReport & { readonly ticket?: string | undefined },
+  ) => Promise<void>;
   /** Proposes what a refusal says is missing. @returns the name of the TaskProposal @throws ExchangeError */
   readonly propose: (proposal: ProposalRequest) => Promise<string>;
   /** Closes idle connections, so that the next call may reach another replica. */

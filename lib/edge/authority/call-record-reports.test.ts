@@ -40,6 +40,22 @@ describe('createCallRecordSender', () => {
     ]);
   });
 
+  it('presents the ticket of the run, if both fit into a form', async () => {
+    const authority = await startFakeAuthority(() => ({ status: 200, body: '' }));
+    closing.push(authority.stop);
+    const reportCalls = createCallRecordSender(createConnection(authority), () => 'pod.token');
+    const used = [{ action: 's3:GetObject', resource: '\u4e2d'.repeat(4_000) }];
+    await reportCalls({ ...report, ticket: 'vk1.claims.hmac' });
+    await reportCalls({
+      run: 'run-1',
+      calls: { ...report.calls, used },
+      ticket: 't'.repeat(16_000),
+    });
+    expect(authority.forms.map(({ fields }) => fields['ticket'])).toEqual([
+      ...['vk1.claims.hmac', undefined],
+    ]);
+  });
+
   it.each([
     ['refused', buildRefusedReply(403, 'run_not_owned'), 'run_not_owned'],
     ['unavailable', buildRefusedReply(429, 'rate_limited_audit'), 'rate_limited_audit'],

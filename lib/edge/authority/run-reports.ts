@@ -41,12 +41,20 @@ export const createEndReportSender = createReportSender(
   }),
 );
 
+/** Characters of the calls and the ticket in a form: the authority reads 64 KiB, and the pod's token takes a part. */
+const MAX_CALLS_AND_TICKET = 48 * 1024;
+
 /**
- * Creates the function that sends the head of a run's journal to the authority, with the pod's token.
+ * Creates the function that sends the head of a run's journal to the authority, with the pod's token. The ticket is for
+ * the record, which has less without it.
  *
  * @throws ExchangeError
  */
-export const createCallRecordSender = createReportSender(({ run, calls }: CallReport) => ({
-  path: RECORDS_PATH,
-  fields: { run, calls: JSON.stringify(calls) },
-}));
+export const createCallRecordSender = createReportSender(
+  ({ run, calls, ticket }: CallReport & { readonly ticket?: string | undefined }) => {
+    const text = JSON.stringify(calls);
+    const length = encodeURIComponent(text).length + (ticket?.length ?? 0);
+    const isSmall = ticket !== undefined && length <= MAX_CALLS_AND_TICKET;
+    return { path: RECORDS_PATH, fields: { run, calls: text, ...(isSmall && { ticket }) } };
+  },
+);
