@@ -16,6 +16,7 @@ import {
   type RecorderObserver,
 } from '../../lib/audit/recorder.ts';
 import { VERSION } from '../../lib/contract/version.ts';
+import { getRequestId } from '../../lib/async/request-context.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import type { Log } from '../../lib/contract/log.ts';
 import { listUnpublishedLines, type FileEnd } from '../../lib/audit/chain-resume.ts';
@@ -135,7 +136,8 @@ export const startAudit = async (config: AuditConfig, deps: AuditDeps): Promise<
         event.kind === 'run.intent' ? publisher.isCurrent() : publisher.published() !== undefined;
       if (!isPublished) throw refuseUnpublished(observer);
       await loop.waitForSpace();
-      await recorder.record(event);
+      const requestId = getRequestId();
+      await recorder.record(requestId === undefined ? event : { ...event, requestId });
     },
     queue: recorder.queue,
     isPublished: publisher.isCurrent,

@@ -217,6 +217,37 @@ describe('a refusal', () => {
     });
   });
 
+  it('has one request ID in the answer, the log, the record and the Event', async () => {
+    harness.api.put(PATHS.pod, buildLivePod());
+    const requestId = 'f3a1c9d2-5b7e-4c08-9a43-2d1e0f6b8c75';
+    const form = buildExchangeForm(await harness.podToken(), { task: 'missing' });
+    const { status, headers } = await replica.post(TOKEN_PATH, form, { 'x-request-id': requestId });
+    expect([status, headers['x-request-id']]).toEqual([400, requestId]);
+    expect(readLastRecord()).toMatchObject({
+      status_code: 'task_unknown',
+      metadata: { correlation_uid: requestId },
+    });
+    const lines = harness.lines.filter(({ message }) => message === 'run refused');
+    expect(lines.at(-1)?.fields).toMatchObject({ request: requestId });
+    const path = `/api/v1/namespaces/live/events`;
+    const event = await waitUntil(() => {
+      const found = harness.api.get(`${path}/${harness.api.lastCreated()}`);
+      return found?.metadata.annotations?.['valetkey.dev/request'] === requestId
+        ? found
+        : undefined;
+    });
+    expect(event['message']).toMatch(new RegExp(` \\(request ${requestId}\\)$`));
+  });
+
+  it('has an ID of its own for a request without a well-formed one', async () => {
+    const form = buildExchangeForm(await harness.podToken(), { task: 'absent' });
+    const { headers } = await replica.post(TOKEN_PATH, form, { 'x-request-id': 'a b' });
+    expect(headers['x-request-id']).toMatch(/^[0-9a-f-]{36}$/);
+    expect(readLastRecord()).toMatchObject({
+      metadata: { correlation_uid: headers['x-request-id'] },
+    });
+  });
+
   const policies: [string, string][] = [
     ['a deny', `${PERMIT_ALL} @id("stop") forbid (principal, action, resource);`],
     [

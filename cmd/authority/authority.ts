@@ -13,6 +13,7 @@ import {
   type CertificateObserver,
 } from '../../lib/server/certificates.ts';
 import { toErrorFields } from '../../lib/server/error-fields.ts';
+import { createRequestLog } from '../../lib/server/request-log.ts';
 import {
   startTelemetry,
   type LifecycleOptions,
@@ -77,8 +78,9 @@ const CONDITIONS = [
  */
 export const startAuthority = async (
   config: AuthorityConfig,
-  deps: AuthorityDeps,
+  given: AuthorityDeps,
 ): Promise<Authority> => {
+  const deps = { ...given, log: createRequestLog(given.log) };
   const { log, clock, timings } = deps;
   const syncs = createWatchSyncs(clock);
   const metrics = createAuthorityMetrics({

@@ -1,3 +1,4 @@
+import { getRequestId } from '../../lib/async/request-context.ts';
 import { createCatalogLoader, type LoadCatalog } from '../../lib/catalog/catalog.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import type { Log } from '../../lib/contract/log.ts';
@@ -492,7 +493,11 @@ const createFailureReporter =
 const createPodEventReporter = (deps: ComponentDeps): TokenEndpointDeps['emitPodEvent'] => {
   const onFailure = createFailureReporter(deps);
   const logFailure = (error: unknown): void => onFailure('pod event not written', error);
-  return (event) => void deps.cluster.emitPodEvent(event).catch(logFailure);
+  return (event) => {
+    const requestId = getRequestId();
+    const caused = requestId === undefined ? event : { ...event, requestId };
+    void deps.cluster.emitPodEvent(caused).catch(logFailure);
+  };
 };
 
 const toRateOptions = (config: AuthorityConfig) => ({

@@ -13,6 +13,7 @@ import { AUTHORITY_LISTEN, AUTHORITY_TELEMETRY_LISTEN } from '../../lib/contract
 import {
   AUTHORITY_ENV as ENV,
   AUTHORITY_TUNING_ENV as TUNING,
+  LOG_LEVEL_ENV,
   PLATFORM_FILE,
 } from '../../lib/contract/environment.ts';
 import type { AuthoritySettings, Platform } from '../../lib/contract/platform.ts';
@@ -138,8 +139,14 @@ const SETTINGS = {
     reader: listenAddress,
     otherwise: `:${AUTHORITY_TELEMETRY_LISTEN}`,
   },
+  logLevelFile: {
+    name: ENV.logLevelFile,
+    help: 'file with the level of the log, read again every 5 seconds; without it the next variable applies',
+    reader: string(),
+    otherwise: '',
+  },
   logLevel: {
-    name: ENV.logLevel,
+    name: LOG_LEVEL_ENV,
     help: LOG_LEVELS.join(', '),
     reader: stringEnum(LOG_LEVELS),
     otherwise: 'info',

@@ -21,6 +21,7 @@ import type { Log } from '../../lib/contract/log.ts';
 import type { AuthoritySettings } from '../../lib/contract/platform.ts';
 import { API_DESCRIPTION_PATH } from '../../lib/contract/paths.ts';
 import { createFormApp, type StreamHandler } from '../../lib/edge/http/form-app.ts';
+import { identifyRequests } from '../../lib/edge/http/request-ids.ts';
 import type { JsonResponse } from '../../lib/edge/http/json-response.ts';
 import type {
   AuthorityMetrics,
@@ -82,7 +83,7 @@ export type AuthorityRouteDeps = {
 /** Creates the authority's routes. The rate limit of the peer applies before a request is read. */
 export const createAuthorityRoutes = (deps: AuthorityRouteDeps): RequestListener => {
   const { authority, jwks, reportInternalError } = deps;
-  return createFormApp({
+  const app = createFormApp({
     posts: {
       [TOKEN_PATH]: withMetrics('token', deps, (call) => startRun(call, deps)),
       [REVOKE_PATH]: withMetrics('revoke', deps, (call) => finishRun(call, deps)),
@@ -112,6 +113,7 @@ export const createAuthorityRoutes = (deps: AuthorityRouteDeps): RequestListener
     reportInternalError: (error) =>
       toResponse(buildInternalErrorRefusal(reportInternalError(error))),
   });
+  return identifyRequests(app);
 };
 
 /** Mounts a document at its path and below the issuer's path: an Ingress may forward either. */

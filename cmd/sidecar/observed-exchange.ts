@@ -5,33 +5,40 @@ import type { SidecarMetrics } from '../../lib/edge/telemetry/sidecar-metrics.ts
 
 type Outcome = 'issued' | 'refused' | 'unavailable' | 'abandoned';
 
-/** Wraps an exchange: counts, times and logs each outcome, and changes none. */
+/**
+ * Wraps an exchange: counts, times and logs each outcome, and changes none. Each gets an ID, by which the
+ * authority's logs and records name it.
+ */
 export const createObservedExchange = (
   exchange: Exchange,
   {
     metrics,
     log,
     clock,
+    createRequestId,
     fixedKeyAnswers,
   }: {
     metrics: SidecarMetrics;
     log: Log;
     clock: Clock;
+    createRequestId: () => string;
     /** Gets the latest answer of each consumer. */
     fixedKeyAnswers: Map<string, boolean>;
   },
 ): Exchange => {
-  return async (request, signal) => {
+  return async (given, signal, onRetry) => {
+    const requestId = createRequestId();
+    const request = { ...given, requestId };
     const startedAt = clock.monotonic();
     const ended = (outcome: Outcome): void =>
       metrics.exchangeEnded(request.task.name, outcome, (clock.monotonic() - startedAt) / 1000);
     try {
-      const issued = await exchange(request, signal);
+      const issued = await exchange(request, signal, onRetry);
       ended(signal.aborted ? 'abandoned' : 'issued');
       const { packedPolicyPercent: percent } = issued;
       if (percent !== undefined) metrics.packedPolicy(request.task.name, percent);
       if ('fixedKey' in issued) fixedKeyAnswers.set(request.consumer, issued.fixedKey);
-      return issued;
+      return { ...issued, requestId };
     } catch (thrown) {
       const outcome = toOutcome(thrown, signal);
       ended(outcome);
@@ -46,8 +53,12 @@ const toOutcome = (thrown: unknown, signal: AbortSignal): Outcome => {
   return thrown instanceof ExchangeError ? thrown.kind : 'unavailable';
 };
 
-const logFailure = (log: Log, { task, consumer }: RunRequest, thrown: unknown): void => {
-  const fields = { task: task.name, consumer };
+const logFailure = (
+  log: Log,
+  { task, consumer, requestId }: RunRequest & { readonly requestId: string },
+  thrown: unknown,
+): void => {
+  const fields = { task: task.name, consumer, request: requestId };
   if (thrown instanceof ExchangeError) {
     log.warn(`exchange ${thrown.kind}`, { ...fields, code: thrown.code, reason: thrown.message });
   } else {

@@ -285,7 +285,10 @@ describe('a refused request', () => {
       Code: 'AccessDenied',
       Message: 'the trust policy says no',
     });
-    expect(running.lines.join('\n')).toContain('exchange refused');
+    const line = running.lines.find((each) => each.includes('exchange refused'));
+    expect(parseJson(line ?? '')).toMatchObject({
+      request: expect.stringMatching(/^[0-9a-f-]{36}$/) as unknown,
+    });
   });
 
   test.each([
@@ -311,6 +314,20 @@ describe('a refused request', () => {
     });
     expect(parseJson(started.text)['Code']).toBe('exchange_in_progress');
     expect(waits).toEqual([waitMs, waitMs]);
+  });
+
+  test('gets during an exchange the reason why its last attempt failed', async () => {
+    const schedule: Schedule = (_, action) => {
+      setImmediate(action);
+      return () => undefined;
+    };
+    const retrying: Exchange = (_request, _signal, onRetry) => {
+      onRetry?.(new ExchangeError('unavailable', 'authority_unreachable', 'no answer'));
+      return new Promise(() => undefined);
+    };
+    const running = await startForTest(retrying, tasks, { schedule });
+    const found = await sendRequest({ ...buildSocketRequest(running), path: '/v1/credentials' });
+    expect(parseJson(found.text)['Message']).toMatch(/authority_unreachable: no answer$/);
   });
 
   test('gets 429 for a run above the limit', async () => {

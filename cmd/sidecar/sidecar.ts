@@ -195,7 +195,10 @@ const createRegistry = (
   const fixedKeyAnswers = new Map<string, boolean>();
   const registry: RunRegistry = createRunRegistry({
     exchange: createNotedExchange(
-      createObservedExchange(source.exchange, { metrics, log, clock, fixedKeyAnswers }),
+      createObservedExchange(source.exchange, {
+        ...{ metrics, log, clock, fixedKeyAnswers },
+        createRequestId: randomUUID,
+      }),
       { refusals, createId: randomUUID },
     ),
     clock,
@@ -204,9 +207,12 @@ const createRegistry = (
     localKeys,
     budgets,
     observer: {
-      started: ({ run, task, consumer }) => {
+      started: ({ run, task, consumer, requestId: request }) => {
         metrics.runStarted(task.name);
-        log.info('run started', { run, task: task.name, consumer });
+        log.info('run started', {
+          ...{ run, task: task.name, consumer },
+          ...(request !== undefined && { request }),
+        });
       },
       ended: (ended, reason) => {
         const { run, task, consumer } = ended;

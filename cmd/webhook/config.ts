@@ -10,6 +10,7 @@ import {
   type ParsedSettings,
 } from '../../lib/config/environment-settings.ts';
 import {
+  LOG_LEVEL_ENV,
   PLATFORM_FILE,
   WEBHOOK_ENV as ENV,
   WEBHOOK_TUNING_ENV as TUNING,
@@ -96,8 +97,14 @@ const SETTINGS = {
     reader: listenAddress,
     otherwise: `:${WEBHOOK_TELEMETRY_LISTEN}`,
   },
+  logLevelFile: {
+    name: ENV.logLevelFile,
+    help: 'file with the level of the log, read again every 5 seconds; without it the next variable applies',
+    reader: string(),
+    otherwise: '',
+  },
   logLevel: {
-    name: ENV.logLevel,
+    name: LOG_LEVEL_ENV,
     help: LOG_LEVELS.join(', '),
     reader: stringEnum(LOG_LEVELS),
     otherwise: 'info',

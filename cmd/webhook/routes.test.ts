@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 
 import { allowed, denied } from '../../lib/admission/outcome.ts';
 import type { AdmissionOutcome, AdmissionReview } from '../../lib/admission/review.ts';
+import { getRequestId } from '../../lib/async/request-context.ts';
 import type { LogFields } from '../../lib/contract/log.ts';
 import { createAdmissionRoutes, type AdmissionRouteDeps } from './routes.ts';
 
@@ -30,7 +31,8 @@ const createTestRoutes = (
   });
   const post = async (path: string, body: unknown) => {
     const answer = await (routes[path]?.(body) ?? Promise.reject(new Error('no such route')));
-    return { status: answer.status, body: answer.body as Partial<AdmissionReview> };
+    const { status, headers } = answer;
+    return { status, headers, body: answer.body as Partial<AdmissionReview> };
   };
   return { routes, post, lines, counted, errors };
 };
@@ -54,6 +56,18 @@ describe.each(['/mutate', '/validate', '/validate-policy'])('%s', (path) => {
       status: 200,
       body: { response: { uid: 'u-9', allowed: true } },
     });
+  });
+
+  it('has the uid as the ID of the request', async () => {
+    const uid = '0d7f8f2e-5a52-4f3e-9d8f-111111111111';
+    const ids: unknown[] = [];
+    const { post } = createTestRoutes(() => {
+      ids.push(getRequestId());
+      return allowed();
+    });
+    const review = buildReview();
+    const answer = await post(path, { ...review, request: { ...review.request, uid } });
+    expect([ids, answer.headers]).toEqual([[uid], { 'x-request-id': uid }]);
   });
 
   it('refuses the request with only an id after an internal error', async () => {

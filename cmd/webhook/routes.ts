@@ -5,6 +5,7 @@ import {
   type AdmissionOutcome,
   type AdmissionRequest,
 } from '../../lib/admission/review.ts';
+import { runWithRequestId } from '../../lib/async/request-context.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import type { Log, LogFields } from '../../lib/contract/log.ts';
 import {
@@ -13,6 +14,7 @@ import {
   VALIDATE_POLICY_PATH,
   WARN_WORKLOAD_PATH,
 } from '../../lib/contract/paths.ts';
+import { isRequestId, REQUEST_ID_HEADER } from '../../lib/contract/request-id.ts';
 import type { JsonResponse } from '../../lib/edge/http/json-app.ts';
 import type {
   AdmissionOperation,
@@ -81,10 +83,21 @@ const createReviewRoute =
       recordMalformed({ operation, faults: review.faults, seconds: seconds() }, settings);
       return { status: 400, body: { message: review.faults.map(formatFieldError).join('\n') } };
     }
-    const outcome = await handleSafely(handle, review.value, settings);
-    recordOutcome({ operation, request: review.value, outcome, seconds: seconds() }, settings);
-    return { status: 200, body: answerReview(review.value, outcome) };
+    return runWithReviewId(review.value, async () => {
+      const outcome = await handleSafely(handle, review.value, settings);
+      recordOutcome({ operation, request: review.value, outcome, seconds: seconds() }, settings);
+      return { status: 200, body: answerReview(review.value, outcome) };
+    });
   };
+
+/** The API server sends no ID of its request but that of the review, which its own messages have too. */
+const runWithReviewId = async (
+  { uid }: AdmissionRequest,
+  answer: () => Promise<JsonResponse>,
+): Promise<JsonResponse> => {
+  if (!isRequestId(uid)) return answer();
+  return { ...(await runWithRequestId(uid, answer)), headers: { [REQUEST_ID_HEADER]: uid } };
+};
 
 /** An internal error refuses the request. The response holds only the id of the log line. */
 const handleSafely = async (

@@ -5,6 +5,7 @@ import { WEBHOOK_ENV as ENV } from '../../lib/contract/environment.ts';
 import type { Log } from '../../lib/contract/log.ts';
 import type { Platform } from '../../lib/contract/platform.ts';
 import { createJsonApp } from '../../lib/edge/http/json-app.ts';
+import { identifyRequests } from '../../lib/edge/http/request-ids.ts';
 import {
   createWebhookMetrics,
   type WebhookMetrics,
@@ -22,6 +23,7 @@ import {
   type CertificateObserver,
 } from '../../lib/server/certificates.ts';
 import { createInternalErrorReporter } from '../../lib/server/error-fields.ts';
+import { createRequestLog } from '../../lib/server/request-log.ts';
 import {
   startTelemetry,
   type LifecycleOptions,
@@ -69,7 +71,8 @@ export const DEFAULT_TIMINGS: Timings = {
 export type Webhook = RunningServer;
 
 /** Builds and starts the webhook: telemetry immediately, HTTPS after the first certificate. */
-export const startWebhook = async (config: WebhookConfig, deps: WebhookDeps): Promise<Webhook> => {
+export const startWebhook = async (config: WebhookConfig, given: WebhookDeps): Promise<Webhook> => {
+  const deps = { ...given, log: createRequestLog(given.log) };
   const { log, clock, timings } = deps;
   const loadCatalog = createCatalogLoader();
   const syncs = { templates: createWatchSync(clock), policies: createWatchSync(clock) };
@@ -216,5 +219,5 @@ const createAdmissionApp = (
     clock,
     reportInternalError,
   });
-  return createJsonApp({ posts, unready, reportInternalError });
+  return identifyRequests(createJsonApp({ posts, unready, reportInternalError }));
 };

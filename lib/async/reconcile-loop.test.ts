@@ -1,4 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
+import { waitUntil } from '../../test/kit/retry.ts';
+import { getRequestId, runWithRequestId } from './request-context.ts';
 import { startReconcileLoop, type ReconcileLoopOptions } from './reconcile-loop.ts';
 
 /** A loop with a schedule that the test triggers by hand. `random` 0.5 means no jitter. */
@@ -51,6 +53,23 @@ describe('startReconcileLoop', () => {
     });
     await settle();
     expect(failures).toEqual([new Error('no')]);
+  });
+
+  it('has in no pass the ID of the request that woke it', async () => {
+    const ids: (string | undefined)[] = [];
+    const loop = runWithRequestId('request-1', () =>
+      startReconcileLoop({
+        reconcile: () => Promise.resolve(ids.push(getRequestId())),
+        onFailure: () => undefined,
+        retry: { firstMs: 1, maxMs: 1 },
+        random: () => 0.5,
+      }),
+    );
+    await settle();
+    runWithRequestId('request-2', loop.wake);
+    await waitUntil(() => ids.length > 3 || undefined);
+    loop.stop();
+    expect(new Set(ids)).toEqual(new Set([undefined]));
   });
 
   it('starts a pass at once when it is woken while it waits', async () => {

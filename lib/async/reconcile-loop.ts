@@ -1,4 +1,5 @@
 import type { Schedule } from '../contract/schedule.ts';
+import { runOutsideRequest } from './request-context.ts';
 import { addJitter, computeBackoffMs, type BackoffOptions } from './backoff.ts';
 
 /** One pass after another, never two at a time. */
@@ -34,11 +35,12 @@ export const startReconcileLoop = ({
 
   const start = (): void => {
     phase = 'running';
-    void runPass().then(scheduleNext);
+    void runOutsideRequest(runPass).then(scheduleNext);
   };
   const scheduleNext = (delayMs: number): void => {
     if (phase === 'stopped') return;
-    cancel = schedule(phase === 'woken' ? 0 : delayMs, start);
+    const delay = phase === 'woken' ? 0 : delayMs;
+    cancel = runOutsideRequest(() => schedule(delay, start));
     phase = 'waiting';
   };
 

@@ -36,6 +36,8 @@ export type AuditEvent = {
     | 'deny_list.updated';
   /** Wall-clock milliseconds since the epoch. */
   readonly at: number;
+  /** Of the request that caused the event. */
+  readonly requestId?: string;
   readonly actor?: {
     readonly namespace: string;
     readonly serviceAccount: string;

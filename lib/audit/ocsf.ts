@@ -158,8 +158,11 @@ export const buildChainAttributes = (kind: ChainKind, at: number, version: strin
 export const buildEventAttributes = (event: AuditEvent, version: string) => {
   const about =
     OCSF_CLASSES[event.kind].class_uid === 3003 ? buildSessionAttributes : buildEntityAttributes;
+  const base = buildBaseAttributes(event.kind, event.at, version);
+  const correlation_uid = boundOptionalText(event.requestId);
   return omitUndefined({
-    ...buildBaseAttributes(event.kind, event.at, version),
+    ...base,
+    metadata: omitUndefined({ ...base.metadata, correlation_uid }),
     ...(event.calls !== undefined && event.calls.counts.refused > 0 && { severity_id: LOW }),
     ...about(event),
     actor: buildActor(event),

@@ -85,8 +85,12 @@ export const WEBHOOK_ENV = {
   listen: 'VALETKEY_LISTEN',
   /** `host:port`, HTTP: probes and metrics. */
   telemetry: 'VALETKEY_TELEMETRY_LISTEN',
-  logLevel: 'VALETKEY_LOG_LEVEL',
+  /** File with the level of the log, read again while the program runs. */
+  logLevelFile: 'VALETKEY_LOG_LEVEL_FILE',
 } as const;
+
+/** Level of the log of webhook and authority where no file states one. The chart does not set it. */
+export const LOG_LEVEL_ENV = 'VALETKEY_LOG_LEVEL';
 
 /** Settings of the webhook that the chart does not set. */
 export const WEBHOOK_TUNING_ENV = {
@@ -102,6 +106,11 @@ export const WEBHOOK_TUNING_ENV = {
 
 /** Where the chart mounts the platform's settings. */
 export const PLATFORM_FILE = '/etc/valetkey/platform.yaml';
+/** Beside them: names of the files with the levels of the logs. They require no rollout. */
+export const LOG_LEVEL_FILES = {
+  webhook: 'webhook.log-level',
+  authority: 'authority.log-level',
+} as const;
 
 /** The authority's environment, written by the chart. */
 export const AUTHORITY_ENV = {
@@ -129,7 +138,8 @@ export const AUTHORITY_ENV = {
   listen: 'VALETKEY_LISTEN',
   /** `host:port`, HTTP: probes and metrics. */
   telemetry: 'VALETKEY_TELEMETRY_LISTEN',
-  logLevel: 'VALETKEY_LOG_LEVEL',
+  /** File with the level of the log, read again while the program runs. */
+  logLevelFile: 'VALETKEY_LOG_LEVEL_FILE',
 } as const;
 
 /** Settings of the authority that the chart does not set. */

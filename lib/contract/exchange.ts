@@ -19,6 +19,8 @@ export type RunRequest = {
   readonly userToken?: string;
   /** Handle with which another run delegated this one. */
   readonly delegation?: string;
+  /** Of the exchange, its repetitions included; in the logs of both sides and in the authority's records. */
+  readonly requestId?: string;
 };
 
 /** What the sidecar needs to enforce policies about the calls of a run. Consumers get nothing of it. */
@@ -35,6 +37,8 @@ export type RunOversight = {
 type IssuedTimes = {
   /** Unique ID of the run, `[A-Za-z0-9_-]+`. */
   readonly run: string;
+  /** See {@link RunRequest.requestId}. */
+  readonly requestId?: string;
   /**
    * When the cloud stops accepting the keys, because of the Deny in the session policy; of an HTTP run,
    * when the gateway stops presenting its secret. By the clock of this process, corrected for the clock

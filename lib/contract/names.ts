@@ -108,6 +108,8 @@ export const TAINT_ANNOTATION = 'valetkey.dev/taint';
 
 /** On Events of the authority: the code of the refusal, for programs. */
 export const EVENT_CODE_ANNOTATION = 'valetkey.dev/code';
+/** On Events of the authority: the ID of the refused request, as in logs and records. */
+export const EVENT_REQUEST_ANNOTATION = 'valetkey.dev/request';
 
 /** Names that the chart installs. They are fixed: two installations would inject into the same pods. */
 export const INSTALLED = {

@@ -53,6 +53,8 @@ export type ActiveRun = {
   readonly held?: HeldCredentials;
   /** Of provider `http`: what the report of the run's end returns to the authority. */
   readonly release?: string;
+  /** See {@link RunRequest.requestId}. */
+  readonly requestId?: string;
   /** Only under an authority. */
   readonly oversight?: RunOversight;
   /** See {@link IssuedRun.ancestors}. */
@@ -194,6 +196,7 @@ const toActiveRun = (
     expiresAt,
     expiresAtMonotonic,
     credentials: 'secret' in issued ? Buffer.alloc(0) : renderKeys(issued),
+    ...(issued.requestId !== undefined && { requestId: issued.requestId }),
     ...(issued.oversight !== undefined && { oversight: { ...issued.oversight } }),
     ...(issued.isApproved && { isApproved: true }),
     ...(issued.ancestors !== undefined && { ancestors: issued.ancestors }),

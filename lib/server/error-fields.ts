@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 
+import { getRequestId } from '../async/request-context.ts';
 import { AuditError } from '../audit/audit-event.ts';
 import type { Log, LogFields } from '../contract/log.ts';
 import { ExchangeError } from '../contract/exchange.ts';
@@ -14,13 +15,16 @@ export const toErrorFields = (error: unknown): LogFields => {
   return toErrorLogFields(error);
 };
 
-/** Logs an internal error and returns an ID, which a response may contain, to find its line. */
+/**
+ * Logs an internal error and returns an ID, which a response may contain, to find its line: that of the
+ * request, if there is one.
+ */
 export type ReportInternalError = (error: unknown) => string;
 
 export const createInternalErrorReporter =
   (log: Log): ReportInternalError =>
   (error) => {
-    const id = randomUUID();
+    const id = getRequestId() ?? randomUUID();
     log.error('internal error', { id, ...toErrorFields(error) });
     return id;
   };

@@ -1,10 +1,11 @@
 import type { Log } from '../contract/log.ts';
-import { createPinoLog } from '../edge/telemetry/pino-log.ts';
+import { createPinoLog, type LogLevel } from '../edge/telemetry/pino-log.ts';
 import { formatFieldError, type Result } from '../schema/field-error.ts';
 import { toErrorFields } from './error-fields.ts';
 import type { RunningServer } from './lifecycle.ts';
+import { startLogLevelReload } from './log-level.ts';
 
-type LogLevel = Parameters<typeof createPinoLog>[0]['level'];
+type LogConfig = { readonly logLevel: LogLevel; readonly logLevelFile: string };
 
 export type ProgramDeps<Config> = {
   readonly name: Parameters<typeof createPinoLog>[0]['program'];
@@ -18,7 +19,7 @@ export type ProgramDeps<Config> = {
  *
  * @returns never; the process exits with 0, or with 1 if a setting is invalid or an error was thrown
  */
-export const runProgram = async <Config extends { readonly logLevel: LogLevel }>(
+export const runProgram = async <Config extends LogConfig>(
   deps: ProgramDeps<Config>,
 ): Promise<never> => {
   const exitWithError = (error: unknown): never => {
@@ -30,7 +31,7 @@ export const runProgram = async <Config extends { readonly logLevel: LogLevel }>
   return run(deps).then((code) => process.exit(code), exitWithError);
 };
 
-const run = async <Config extends { readonly logLevel: LogLevel }>({
+const run = async <Config extends LogConfig>({
   name,
   help,
   readConfig,
@@ -51,7 +52,11 @@ const run = async <Config extends { readonly logLevel: LogLevel }>({
     const stop = (): void => resolve(undefined);
     process.once('SIGTERM', stop).once('SIGINT', stop);
   });
-  const log = createPinoLog({ program: name, level: config.value.logLevel });
+  const { logLevel: level, logLevelFile: file } = config.value;
+  const log = createPinoLog({ program: name, level });
+  if (file !== '') {
+    startLogLevelReload({ file, otherwise: level }, { log, setLevel: log.setLevel });
+  }
   // A program that has not started serves no request, so there is nothing to drain.
   const server = await Promise.race([start(config.value, log), stopRequested]);
   await stopRequested;

@@ -312,6 +312,7 @@ const webhookCases: readonly ChartCase[] = [
       },
     },
     fields: [
+      ['ConfigMap/valetkey-platform', 'data[webhook.log-level]', 'debug'],
       [MUTATING, 'webhooks[0].timeoutSeconds', 5],
       [DEPLOYMENT, `${POD}.nodeSelector`, { 'kubernetes.io/os': 'linux' }],
       [DEPLOYMENT, `${POD}.tolerations[0].key`, 'control-plane'],

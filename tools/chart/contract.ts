@@ -5,6 +5,7 @@ import * as authority from '../../lib/contract/authority-api.ts';
 import {
   AUTHORITY_ENV,
   AUTHORITY_TUNING_ENV,
+  LOG_LEVEL_FILES,
   PLATFORM_FILE,
   WEBHOOK_ENV,
 } from '../../lib/contract/environment.ts';
@@ -37,6 +38,7 @@ export const buildContractValues = () => ({
     command: WEBHOOK_COMMAND,
     runtimeEnvironment: WEBHOOK_RUNTIME_ENV,
     environment: WEBHOOK_ENV,
+    logLevelFile: LOG_LEVEL_FILES.webhook,
     platformFile: PLATFORM_FILE,
     certificatesFolder: paths.WEBHOOK_CERTIFICATES_FOLDER,
     mutatePath: paths.MUTATE_PATH,
@@ -52,6 +54,7 @@ export const buildContractValues = () => ({
     command: AUTHORITY_COMMAND,
     runtimeEnvironment: AUTHORITY_RUNTIME_ENV,
     environment: AUTHORITY_ENV,
+    logLevelFile: LOG_LEVEL_FILES.authority,
     tuning: AUTHORITY_TUNING_ENV,
     audience: authority.AUTHORITY_AUDIENCE,
     privateHost: authority.PRIVATE_HOST,

@@ -16,7 +16,14 @@ const allowed: Permission = { isAllowed: true };
 const show = ({ content }: Page): string => content.markup.replaceAll(/\s+/g, ' ');
 
 const run = {
-  ...{ kind: 'run.issued', at: NOW, run: 'run-1', namespace: 'research', serviceAccount: 'agent' },
+  ...{
+    kind: 'run.issued',
+    at: NOW,
+    run: 'run-1',
+    request: '',
+    namespace: 'research',
+    serviceAccount: 'agent',
+  },
   ...{ pod: 'agent-7', podUid: 'uid-7', consumer: 'agent', task: 'summarize' },
   ...{ user: 'mara of https://login.example', code: '', message: '', policies: [], subject: '' },
   ...{ count: 1, deadline: NOW + 60_000, actions: ['s3:GetObject'], resources: ['arn:aws:s3:::a'] },

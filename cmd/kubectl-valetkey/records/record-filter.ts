@@ -34,6 +34,8 @@ export type WorkloadFilter = {
 
 export type RecordFilter = WorkloadFilter & {
   readonly run?: string;
+  /** ID of the request that caused it. */
+  readonly request?: string;
   readonly kind?: readonly string[];
   readonly denied?: true;
   /** Milliseconds since the epoch. */
@@ -54,6 +56,7 @@ export const matchesWorkload = (
 export const matchesRecord = (filter: RecordFilter, { shown, isDenied }: FoundRecord): boolean =>
   matchesWorkload(filter, shown) &&
   (filter.run === undefined || filter.run === shown.run) &&
+  (filter.request === undefined || filter.request === shown.request) &&
   (filter.kind === undefined || filter.kind.some((kind) => isOfKind(shown.kind, kind))) &&
   (filter.denied === undefined || isDenied) &&
   (filter.since === undefined || shown.at >= filter.since) &&
@@ -74,6 +77,7 @@ export const withWorkloadFilter = (command: Command): Command =>
 export const withRecordFilter = (command: Command): Command =>
   withWorkloadFilter(command)
     .option('--run <id>', 'Only of this run')
+    .option('--request <id>', 'Only of this request, as in logs, Events and x-request-id')
     .option(
       '--kind <kind>',
       'Only of this kind: run.refused, or run for each that starts with it; repeatable',

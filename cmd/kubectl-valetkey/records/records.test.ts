@@ -22,7 +22,7 @@ const issue = (run: string, at: number, actor = buildActor('research', 'agent-7'
 });
 const refuse = (at: number): AuditEvent => ({
   ...{ kind: 'run.refused', at, actor: buildActor('sales', 'agent-1'), task: 'write' },
-  ...{ reason: 'policy_denied', message: 'denied by sales/0 \u001b[2J' },
+  ...{ requestId: 'request-1', reason: 'policy_denied', message: 'denied by sales/0 \u001b[2J' },
 });
 const EVENTS: readonly AuditEvent[] = [
   issue('run-a', NOW - 3_600_000),
@@ -79,6 +79,8 @@ describe('audit query', () => {
     ],
     [['--kind', 'run', '-n', 'research', '--pod', 'agent-8'], ['run.issued']],
     [['--kind', 'ru'], []],
+    [['--request', 'request-1'], ['run.refused']],
+    [['--request', 'request'], []],
     [['--denied'], ['run.refused']],
     [
       ['--since', '1m', '--kind', 'run'],

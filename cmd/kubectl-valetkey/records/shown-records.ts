@@ -12,6 +12,8 @@ export type ShownRecord = {
   /** Milliseconds since the epoch. */
   readonly at: number;
   readonly run: string;
+  /** ID of the request that caused it; empty: none. */
+  readonly request: string;
   readonly namespace: string;
   readonly serviceAccount: string;
   readonly pod: string;
@@ -106,6 +108,7 @@ export const toShownRecord = (body: Mapping): ShownRecord => {
     kind: toText(ours['kind']),
     at: toNumber(body['time']) ?? 0,
     run: toText(session['uid']) || toText(ours['run']),
+    request: toText(toMapping(body['metadata'])['correlation_uid']),
     namespace: toText(ours['namespace']),
     serviceAccount: toText(toMapping(actor['user'])['name']).split(':')[3] ?? '',
     ...{ pod: toText(ours['pod']), podUid: toText(ours['pod_uid']) },

@@ -118,6 +118,17 @@ describe('createAuthorityExchange', () => {
     });
   });
 
+  test('sends the ID of the request with each attempt', async () => {
+    const { authority, run } = await withAuthority((form, before) =>
+      before === 0 ? buildRefusedReply(503, 'kubernetes_unavailable') : buildGrantedReply(form),
+    );
+    await run({ requestId: 'request-1' });
+    expect(authority.posts.map((headers) => headers['x-request-id'])).toEqual([
+      'request-1',
+      'request-1',
+    ]);
+  });
+
   test('reuses its connection', async () => {
     const { authority, run } = await withAuthority((form) => buildGrantedReply(form));
     await run();

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 
 import { TOKEN_PATH } from '../../contract/authority-api.ts';
+import { REQUEST_ID_HEADER } from '../../contract/request-id.ts';
 import type { Clock } from '../../contract/clock.ts';
 import { retryWithBackoff, type RetryDeps } from '../../async/retry.ts';
 import type { Exchange, IssuedRun, RunRequest } from '../../contract/exchange.ts';
@@ -52,7 +53,9 @@ const tryOnce = async (
   const limited = AbortSignal.any([signal, AbortSignal.timeout(attemptTimeoutMs)]);
   const sentAt = clock.now();
   const form = buildTokenForm(request, { podToken: token, attempt: id });
-  const response = await connection.post(TOKEN_PATH, form, limited);
+  const { requestId } = request;
+  const headers = { ...(requestId !== undefined && { [REQUEST_ID_HEADER]: requestId }) };
+  const response = await connection.post(TOKEN_PATH, form, limited, headers);
   const midpoint = (sentAt + clock.now()) / 2;
   if (response.status === 200) {
     const issued = toIssuedRun(

@@ -21,6 +21,7 @@ export type Connection = {
     path: string,
     form: URLSearchParams,
     signal: AbortSignal,
+    headers?: Readonly<Record<string, string>>,
   ) => Promise<BufferedResponse>;
   /**
    * Opens a response without an end, over a connection of its own: after `reconnect` the sidecar must
@@ -47,9 +48,10 @@ export const createConnection = ({
   const toOptions = (path: string): RequestOptions => urlToHttpOptions(new URL(path, endpoint));
 
   return {
-    post: (path, form, signal) => {
+    post: (path, form, signal, more) => {
       const body = form.toString();
       const headers = {
+        ...more,
         'Content-Type': 'application/x-www-form-urlencoded',
         'Content-Length': Buffer.byteLength(body),
       };

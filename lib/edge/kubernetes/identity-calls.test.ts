@@ -179,6 +179,17 @@ describe('createPodEventEmitter', () => {
     });
   });
 
+  it('shows the ID of the request, which makes no other event of it', async () => {
+    const emit = createPodEventEmitter(calls, { replica: 'authority-0', now: () => 0 });
+    await emit({ ...event, message: 'long '.repeat(300), requestId: 'request-1' });
+    await emit({ ...event, message: 'long '.repeat(300), requestId: 'request-2' });
+    expect(created()).toHaveLength(1);
+    const stored = api.get(`/api/v1/namespaces/research/events/${api.lastCreated()}`);
+    expect(stored?.metadata.annotations).toMatchObject({ 'valetkey.dev/request': 'request-1' });
+    expect(stored?.['message']).toMatch(/… \(request request-1\)$/);
+    expect(String(stored?.['message']).length).toBeLessThanOrEqual(1024);
+  });
+
   it('emits the same event once a minute and another one immediately', async () => {
     let at = 0;
     const emit = createPodEventEmitter(calls, { replica: 'authority-0', now: () => at });

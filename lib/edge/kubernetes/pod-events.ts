@@ -2,7 +2,11 @@ import { createHash } from 'node:crypto';
 
 import { createLruCache } from '../../async/lru-cache.ts';
 import { createTokenBuckets } from '../../async/token-buckets.ts';
-import { EVENT_CODE_ANNOTATION, INSTALLED } from '../../contract/names.ts';
+import {
+  EVENT_CODE_ANNOTATION,
+  EVENT_REQUEST_ANNOTATION,
+  INSTALLED,
+} from '../../contract/names.ts';
 import { truncateText } from '../../schema/truncated-text.ts';
 import type { ApiClient } from './api-client.ts';
 
@@ -18,6 +22,8 @@ export type PodEvent = {
   /** Why, machine-readable; becomes the annotation {@link EVENT_CODE_ANNOTATION}. */
   readonly code: string;
   readonly message: string;
+  /** Of the request that caused it: shown behind the message, and as {@link EVENT_REQUEST_ANNOTATION}. */
+  readonly requestId?: string;
 };
 
 /** @throws KubernetesError */
@@ -91,19 +97,24 @@ const buildEventName = (pod: string, key: string, at: number): string =>
   `${pod.slice(0, 200).replace(/[.-]+$/, '')}.${key.slice(0, 12)}.${at.toString(16)}`;
 
 const toEvent = (
-  { namespace, pod, reason, code, message }: PodEvent,
+  { namespace, pod, reason, code, message, requestId }: PodEvent,
   { at, key, replica }: { readonly at: number; readonly key: string; readonly replica: string },
 ) => {
   const time = new Date(at).toISOString();
+  const suffix = requestId === undefined ? '' : ` (request ${requestId})`;
+  const text = truncateText(message, MAX_MESSAGE_LENGTH - suffix.length);
   return {
     apiVersion: 'v1',
     kind: 'Event',
     metadata: {
       ...{ name: buildEventName(pod.name, key, at), namespace },
-      annotations: { [EVENT_CODE_ANNOTATION]: code },
+      annotations: {
+        [EVENT_CODE_ANNOTATION]: code,
+        ...(requestId !== undefined && { [EVENT_REQUEST_ANNOTATION]: requestId }),
+      },
     },
     involvedObject: { apiVersion: 'v1', kind: 'Pod', namespace, name: pod.name, uid: pod.uid },
-    ...{ type: 'Warning', reason, message: truncateText(message, MAX_MESSAGE_LENGTH), count: 1 },
+    ...{ type: 'Warning', reason, message: text + suffix, count: 1 },
     ...{ firstTimestamp: time.replace(/\.\d+/, ''), lastTimestamp: time.replace(/\.\d+/, '') },
     source: { component: INSTALLED.authority, host: replica },
   };

@@ -12,7 +12,7 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 export const createPinoLog = (
   { program, level }: { program: string; level: LogLevel },
   destination?: DestinationStream,
-): Log => {
+): Log & { readonly setLevel: (level: LogLevel) => void } => {
   const options = {
     level,
     base: { program },
@@ -25,5 +25,10 @@ export const createPinoLog = (
     (name: LogLevel): LogLine =>
     (message, fields: LogFields = {}) =>
       logger[name]({ ...fields }, message);
-  return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') };
+  return {
+    ...{ debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') },
+    setLevel: (next) => {
+      logger.level = next;
+    },
+  };
 };
