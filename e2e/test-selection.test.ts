@@ -63,6 +63,7 @@ describe('listBuilds', () => {
       'chromium',
       'model clients',
       'mcp',
+      'prometheus',
       'moto',
       'kinesis',
       'postgres clients',
@@ -75,6 +76,7 @@ describe('listBuilds', () => {
       'chromium',
       'model clients',
       'mcp',
+      'prometheus',
     ]);
     expect(listBuilds(entryNames, { ...options, only: 'tasks' })).toEqual([]);
   });
@@ -82,7 +84,13 @@ describe('listBuilds', () => {
 
 describe('listGroups', () => {
   it('lists the groups that have a file, in the order in which they run', () => {
-    expect(listGroups('minio', options)).toEqual(['main', 'serial', 'disruption', 'guide']);
+    expect(listGroups('minio', options)).toEqual([
+      'main',
+      'serial',
+      'disruption',
+      'metrics',
+      'guide',
+    ]);
     expect(listGroups('minio-cluster', options)).toEqual(['main']);
   });
 

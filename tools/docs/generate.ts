@@ -4,6 +4,8 @@ import { parseArgs } from 'node:util';
 import { renderAdmissionPage } from './admission-page.ts';
 import { renderApiPage } from './api-page.ts';
 import { renderChartPage } from './chart-page.ts';
+import { listDashboardPictures } from './dashboard-pictures.ts';
+import { renderDashboardsPage } from './dashboards-page.ts';
 import { renderMetricsPage } from './metrics-page.ts';
 import { renderPerformancePage } from './performance-page.ts';
 import { renderRefusalsPage } from './refusals-page.ts';
@@ -16,12 +18,14 @@ const DOCS = join(import.meta.dirname, '../../docs');
 export const GENERATED_PAGES: Record<string, () => string> = {
   'admission.md': renderAdmissionPage,
   'api.md': renderApiPage,
+  'dashboards.md': renderDashboardsPage,
   'metrics.md': renderMetricsPage,
   'performance.md': renderPerformancePage,
   'refusals.md': renderRefusalsPage,
   'resources.md': renderResourcesPage,
   '../charts/valetkey/README.md': renderChartPage,
   'sizing.md': renderSizingPage,
+  ...listDashboardPictures(),
 };
 
 /** Names of the pages that are not as the code would write them. */
