@@ -349,14 +349,16 @@ export const testFiles: readonly TestFile[] = [
   },
   {
     file: 'metrics/dashboards.e2e.ts',
-    entries: ['minio'],
+    entries: [],
+    fullEntries: ['minio'],
     needsNode: true,
     builds: ['prometheus'],
     reason: 'most features are tested on MinIO, so that most queries have data there',
   },
   {
     file: 'metrics/alerts.e2e.ts',
-    entries: ['minio'],
+    entries: [],
+    fullEntries: ['minio'],
     needsNode: true,
     builds: ['prometheus'],
     reason: 'each fault is caused, and its alert has to fire and to end: minutes',

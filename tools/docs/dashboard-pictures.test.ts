@@ -27,11 +27,12 @@ describe('renderDashboardPicture', () => {
         example: {
           Left: [{ legend: 'b', values: [7200, 5400] }],
           Share: [{ legend: 'b', values: [0.125] }],
-          Memory: [{ legend: 'b', values: [1024 * 1024] }],
+          Memory: [{ legend: 'b', values: [2 * 1024 * 1024] }],
         },
       },
     });
-    for (const text of ['1.5 h', '12.5 %', '1 MiB']) expect(svg).toContain(`>${text}</text>`);
+    for (const text of ['1.5 h', '12.5 %', '1 MiB', '2 MiB'])
+      expect(svg).toContain(`>${text}</text>`);
     for (const { title } of dashboard.panels) expect(svg).toContain(`>${title}</text>`);
   });
 

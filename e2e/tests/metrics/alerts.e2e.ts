@@ -8,6 +8,8 @@ import { shortenRules } from '../../../tools/chart/shortened-rules.ts';
 import { stopCloud } from '../../clouds/cloud-startup.ts';
 import { trustAuthority } from '../../clouds/cloud-trust.ts';
 import { applyObjects, getJson, runKubectl } from '../../cluster/kubectl.ts';
+import { CommandError } from '../../cluster/command.ts';
+import { listWebhookPods } from '../../release.ts';
 import { recordMeasurement } from '../../measurements.ts';
 import { startPrometheus, stopPrometheus } from '../../prometheus-server.ts';
 import type { PrometheusClient } from '../../prometheus-server.ts';
@@ -126,6 +128,10 @@ describe(`alerts of faults (${cloud.name})`, () => {
   const noWebhook = (): Fault => ({
     cause: async () => {
       await scaleWebhook(0);
+      await waitFor('termination of every webhook replica', async () => {
+        const pods = await listWebhookPods(cluster, release.namespace);
+        return pods.length === 0;
+      });
       // No webhook rejects it.
       const cedar = 'permit (principal, action, resource) unless { context.resource like "a" };';
       await applyObjects(cluster, buildTaskPolicy(unsound, cedar));
@@ -140,6 +146,18 @@ describe(`alerts of faults (${cloud.name})`, () => {
 
   type Role = { readonly rules: readonly { readonly verbs: readonly string[] }[] };
   type Configuration = { readonly webhooks: readonly unknown[] };
+
+  const account = `system:serviceaccount:${release.namespace}:valetkey-webhook`;
+  const mayPatch = async (): Promise<boolean> => {
+    const what = ['patch', 'mutatingwebhookconfigurations/valetkey', `--as=${account}`];
+    try {
+      await runKubectl(cluster, ['auth', 'can-i', ...what]);
+      return true;
+    } catch (error) {
+      if (error instanceof CommandError) return false;
+      throw error;
+    }
+  };
 
   /** A webhook without the right to repair its caBundle, which someone replaces. */
   const foreignBundle = async (): Promise<Fault> => {
@@ -159,6 +177,7 @@ describe(`alerts of faults (${cloud.name})`, () => {
         await setRules(
           rules.map((rule) => ({ ...rule, verbs: rule.verbs.filter((verb) => verb !== 'patch') })),
         );
+        await waitFor('RBAC to refuse patches by the webhook', async () => !(await mayPatch()));
         const changes = webhooks.map((_, index) => ({ op: 'replace', path: path(index), value }));
         await runKubectl(cluster, [
           ...['patch', ...configuration, '--type', 'json'],
