@@ -26,7 +26,7 @@ const help = `Run end-to-end tests on a real Kubernetes cluster with two real cl
   --trust KIND      run only the matrix entries of one kind of trust: authority or cluster
   --cluster FOLDER  use the cluster that \`node e2e/cluster/main.ts up --folder FOLDER\` started
   --keep            leave the cluster running
-  --screenshots     write the screenshots of docs/console.md
+  --screenshots     write the screenshots of docs/console.md, and the data of the pictures of docs/dashboards.md
   --under-load      keep two cores busy at the same time: all tests must still pass
 
 e2e/test-selection.ts lists which test file runs in which matrix entry.

@@ -12,6 +12,8 @@ import {
   trustAuthority,
   trustCluster,
 } from './clouds/cloud-trust.ts';
+import { readRuleGroups } from '../tools/chart/alert-rules.ts';
+import { ENTRY_PROMETHEUS, startPrometheus, stopPrometheus } from './prometheus-server.ts';
 import { installRelease, buildRelease, buildChartValues } from './release.ts';
 import type { Trust } from './release.ts';
 import { readTestResults } from './test-results.ts';
@@ -102,11 +104,20 @@ const runGroups = async (options: MatrixOptions, context: TestContext): Promise<
   const contextFile = join(environment.folder, `context-${context.entry}.json`);
   writeFileSync(contextFile, JSON.stringify(context));
   const results: TestResult[] = [];
-  for (const group of listEntryGroups(options, context.entry))
+  const groups = listEntryGroups(options, context.entry);
+  if (groups.includes('metrics')) await startEntryPrometheus(environment);
+  for (const group of groups)
     results.push(...(await runGroup(options, { entry: context.entry, group, contextFile })));
+  if (environment.node !== undefined) await stopPrometheus(environment.node, ENTRY_PROMETHEUS.name);
   const selector = 'e2e.valetkey.dev/test=true';
   await runKubectl(environment.cluster, ['delete', 'namespace', '-l', selector, '--wait=false']);
   return results;
+};
+
+/** It scrapes all tests of the entry; those of the group `metrics` query it. */
+const startEntryPrometheus = async ({ node }: TestEnvironment): Promise<void> => {
+  if (node !== undefined)
+    await startPrometheus(node, { ...ENTRY_PROMETHEUS, groups: readRuleGroups() });
 };
 
 type GroupRun = { entry: string; group: GroupName; contextFile: string };

@@ -38,6 +38,7 @@ export const testBuilds = {
   rust: (progress: Progress) => buildSignClient(progress, 'rust'),
   keycloak: buildKeycloak,
   promtool: (progress: Progress) => buildPrograms(progress, ['promtool']),
+  prometheus: (progress: Progress) => buildPrograms(progress, ['promtool', 'prometheus']),
   vault: (progress: Progress) => buildPrograms(progress, ['vault']),
 } satisfies Record<string, (progress: Progress) => Promise<unknown>>;
 export type TestBuildName = keyof typeof testBuilds;

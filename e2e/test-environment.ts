@@ -52,6 +52,7 @@ type OwnClaim = {
 /** Programs of `make chart`, `make release` and of single tests. */
 const TOOLS: readonly ProgramName[] = [
   'promtool',
+  'prometheus',
   'actionlint',
   'registry',
   'crane',

@@ -75,6 +75,7 @@ describe('listBuilds', () => {
       'chromium',
       'model clients',
       'mcp',
+      'prometheus',
     ]);
     expect(listBuilds(entryNames, { ...options, only: 'tasks' })).toEqual([]);
   });
@@ -83,6 +84,7 @@ describe('listBuilds', () => {
 describe('listGroups', () => {
   it('lists the groups that have a file, in the order in which they run', () => {
     expect(listGroups('minio', options)).toEqual(['main', 'serial', 'disruption', 'guide']);
+    expect(listGroups('minio', { ...options, isFull: true })).toContain('metrics');
     expect(listGroups('minio-cluster', options)).toEqual(['main']);
   });
 

@@ -7,9 +7,10 @@ export type EntryName = (typeof entryNames)[number];
 /**
  * Groups of one entry, in the order in which they run. `main` runs its files in parallel; the others run
  * one file at a time: `serial` disturbs or inspects what other tests use, `disruption` replaces keys
- * and kills processes, `guide` installs the chart again, as the documentation says.
+ * and kills processes, `metrics` queries the Prometheus that has scraped the entry from its start, `guide` installs
+ * the chart again, as the documentation says.
  */
-export const groupNames = ['main', 'serial', 'disruption', 'guide'] as const;
+export const groupNames = ['main', 'serial', 'disruption', 'metrics', 'guide'] as const;
 export type GroupName = (typeof groupNames)[number];
 
 export type TestFile = {
@@ -366,6 +367,22 @@ export const testFiles: readonly TestFile[] = [
     entries: ['minio'],
     needsNode: true,
     reason: ONE_ADMISSION,
+  },
+  {
+    file: 'metrics/dashboards.e2e.ts',
+    entries: [],
+    fullEntries: ['minio'],
+    needsNode: true,
+    builds: ['prometheus'],
+    reason: 'most features are tested on MinIO, so that most queries have data there',
+  },
+  {
+    file: 'metrics/alerts.e2e.ts',
+    entries: [],
+    fullEntries: ['minio'],
+    needsNode: true,
+    builds: ['prometheus'],
+    reason: 'each fault is caused, and its alert has to fire and to end: minutes',
   },
   {
     file: 'guide/minio.e2e.ts',

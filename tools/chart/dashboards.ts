@@ -458,16 +458,6 @@ export const DASHBOARDS: readonly Dashboard[] = [
         'sum by (gate) (valetkey_sidecar_gates)',
         '{{gate}}',
       ]),
-      series('Records', 'Per second, of each replica.', 'reqps', [
-        `sum by (pod) (${rate('valetkey_authority_audit_records_total')})`,
-        '{{pod}}',
-      ]),
-      series(
-        'Time of a write',
-        'Until every sink has stored the records. Each run waits for one.',
-        's',
-        ...quantiles('valetkey_authority_audit_write_duration_seconds', 'pod'),
-      ),
       series(
         'Calls that the authority decided',
         'Calls of runs that a policy about calls concerns, by outcome. With `unavailable` the gateway refuses them.',
@@ -503,6 +493,16 @@ export const DASHBOARDS: readonly Dashboard[] = [
         'min(valetkey_authority_audit_volume_free_bytes / valetkey_authority_audit_volume_size_bytes)',
         'free',
       ]),
+      series('Records', 'Per second, of each replica.', 'reqps', [
+        `sum by (pod) (${rate('valetkey_authority_audit_records_total')})`,
+        '{{pod}}',
+      ]),
+      series(
+        'Time of a write',
+        'Until every sink has stored the records. Each run waits for one.',
+        's',
+        ...quantiles('valetkey_authority_audit_write_duration_seconds', 'pod'),
+      ),
       series('Reports of calls', 'Heads of call journals, per second.', 'reqps', [
         `sum by (pod) (${rate('valetkey_authority_call_records_total')})`,
         '{{pod}}',
@@ -552,14 +552,14 @@ export const DASHBOARDS: readonly Dashboard[] = [
 
 const DATA_SOURCE = { type: 'prometheus', uid: '${datasource}' };
 /** Grafana's grid has 24 columns. */
-const COLUMNS = 24;
+export const COLUMNS = 24;
 const STAT = { w: 6, h: 5 };
 const SERIES = { w: 12, h: 8 };
 
 type Position = { readonly x: number; readonly y: number; readonly w: number; readonly h: number };
 
 /** Places panels from left to right; a row is as high as its panels, which have one type. */
-const placePanels = (panels: readonly Panel[]): readonly Position[] => {
+export const placePanels = (panels: readonly Panel[]): readonly Position[] => {
   let [x, y, rowHeight] = [0, 0, 0];
   return panels.map(({ type }) => {
     const { w, h } = type === 'stat' ? STAT : SERIES;
@@ -639,13 +639,15 @@ export const renderDashboard = (dashboard: Dashboard): string => {
   return `${JSON.stringify(model, undefined, 2)}\n`;
 };
 
+/** Replaces Grafana's variables in a query. */
+export const replaceVariables = (
+  expr: string,
+  { rateInterval = '5m', namespace = 'research' } = {},
+): string => expr.replaceAll('$__rate_interval', rateInterval).replaceAll('$namespace', namespace);
+
 /** Every query, with Grafana's variables replaced by values. */
 export const listQueries = ({ panels }: Dashboard): readonly string[] =>
-  panels.flatMap(({ queries }) =>
-    queries.map(([expr]) =>
-      expr.replaceAll('$__rate_interval', '5m').replaceAll('$namespace', 'research'),
-    ),
-  );
+  panels.flatMap(({ queries }) => queries.map(([expr]) => replaceVariables(expr)));
 
 export const DASHBOARDS_FOLDER = join(import.meta.dirname, '../../charts/valetkey/dashboards');
 

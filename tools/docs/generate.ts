@@ -5,6 +5,8 @@ import { readResults } from '../../bench/results.ts';
 import { renderAdmissionPage } from './admission-page.ts';
 import { renderApiPage } from './api-page.ts';
 import { renderChartPage } from './chart-page.ts';
+import { listDashboardPictures } from './dashboard-pictures.ts';
+import { renderDashboardsPage } from './dashboards-page.ts';
 import { renderMetricsPage } from './metrics-page.ts';
 import { listChartFiles } from './performance-charts.ts';
 import { renderPerformancePage } from './performance-page.ts';
@@ -18,6 +20,7 @@ const DOCS = join(import.meta.dirname, '../../docs');
 export const GENERATED_PAGES: Record<string, () => string> = {
   'admission.md': renderAdmissionPage,
   'api.md': renderApiPage,
+  'dashboards.md': renderDashboardsPage,
   'metrics.md': renderMetricsPage,
   'performance.md': renderPerformancePage,
   'refusals.md': renderRefusalsPage,
@@ -25,6 +28,7 @@ export const GENERATED_PAGES: Record<string, () => string> = {
   '../charts/valetkey/README.md': renderChartPage,
   'sizing.md': renderSizingPage,
   ...listChartFiles(readResults),
+  ...listDashboardPictures(),
 };
 
 /** Names of the pages that are not as the code would write them. */

@@ -152,7 +152,7 @@ export const AUTHORITY_METRIC_SPECS = {
     help: 'Time to decide one such call, from its complete request to the decision.',
     labels: [],
     unit: 'seconds',
-    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1],
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5],
   },
   callRecords: {
     name: 'valetkey_authority_call_records_total',

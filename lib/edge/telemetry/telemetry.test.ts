@@ -227,6 +227,8 @@ describe('histograms', () => {
     // A run waits for at most three attempts at STS of five seconds.
     ['valetkey_authority_request_duration_seconds', 15],
     ['valetkey_sidecar_exchange_duration_seconds', 15],
+    // A sidecar waits for five seconds for the decision about a call.
+    ['valetkey_authority_gated_call_duration_seconds', 5],
     // A run waits for its record, and so for no longer.
     ['valetkey_authority_audit_write_duration_seconds', 15],
   ])('%s has a bucket for its timeout of %i s', (name, timeoutSeconds) => {

@@ -1,0 +1,271 @@
+import { readFileSync } from 'node:fs';
+
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+
+import { waitFor } from '../../../test/kit/retry.ts';
+import { readRuleGroups } from '../../../tools/chart/alert-rules.ts';
+import { shortenRules } from '../../../tools/chart/shortened-rules.ts';
+import { stopCloud } from '../../clouds/cloud-startup.ts';
+import { trustAuthority } from '../../clouds/cloud-trust.ts';
+import { applyObjects, getJson, runKubectl } from '../../cluster/kubectl.ts';
+import { CommandError } from '../../cluster/command.ts';
+import { listWebhookPods } from '../../release.ts';
+import { recordMeasurement } from '../../measurements.ts';
+import { startPrometheus, stopPrometheus } from '../../prometheus-server.ts';
+import type { PrometheusClient } from '../../prometheus-server.ts';
+import { scaleReplicas } from '../authority/authority-replicas.ts';
+import { readRunKeys } from '../authority/sidecar-runs.ts';
+import { buildTaskPolicy, deletePolicies, readPolicies } from '../authority/task-policies.ts';
+import {
+  buildAgentPod,
+  callSidecarFromPod,
+  cloud,
+  cluster,
+  createNamespace,
+  expectApiRefusal,
+  readReports,
+  runPod,
+  testContext,
+} from '../test-context.ts';
+import { limitAuditVolume } from './audit-volume.ts';
+import { CAUSED_FAULTS, type CausedFault } from './caused-faults.ts';
+
+const { node, entry, release } = testContext;
+if (node === undefined)
+  throw new Error('expected a cluster on this machine: Prometheus runs on it');
+
+const home = ['-n', release.namespace];
+const SERVER = { name: 'faults', port: 9091, scrapeIntervalSeconds: 2 } as const;
+/** A rule that waits for 15 minutes waits for half a minute here. */
+const DIVISOR = 30;
+/** Longer than the longest window of the rules, and than a rollout. */
+const PATIENT = { timeoutMs: 300_000, intervalMs: 500 };
+const unsound = `e2e-alert-${entry}`;
+const upstream = `e2e-alert-${entry}`;
+const agents = ['first', 'second', 'third'];
+const nothing = (): Promise<unknown> => Promise.resolve();
+
+/** Causes a fault, goes on with it until its alerts fire, and ends it. */
+type Fault = {
+  readonly cause: () => Promise<unknown>;
+  /** Requests that have to fail meanwhile, again and again. */
+  readonly repeat?: () => Promise<unknown>;
+  readonly end: () => Promise<unknown>;
+};
+
+describe(`alerts of faults (${cloud.name})`, () => {
+  let prometheus: PrometheusClient;
+  let namespace: string;
+
+  beforeAll(async () => {
+    namespace = await createNamespace('alerts');
+    for (const name of agents) await runPod({ name, namespace, tasks: { read: readReports } });
+    for (const pod of agents) await readRunKeys({ namespace, pod });
+    const groups = shortenRules(readRuleGroups(), DIVISOR);
+    prometheus = await startPrometheus(node, { ...SERVER, groups });
+    await waitFor('a scrape of every job', async () => {
+      const jobs = await prometheus.listHealthyJobs();
+      return jobs.length === 3;
+    });
+  });
+
+  afterAll(() => stopPrometheus(node, SERVER.name));
+
+  const listFiring = async (): Promise<readonly string[]> => {
+    const alerts = await prometheus.readAlerts();
+    return alerts.flatMap(({ state, labels }) =>
+      state === 'firing' ? (labels['alertname'] ?? '') : [],
+    );
+  };
+
+  const waitForEnd = (alerts: readonly string[]) =>
+    waitFor(
+      `the end of ${alerts.join(', ')}`,
+      async () => {
+        const firing = await listFiring();
+        const left = firing.filter((name) => alerts.includes(name));
+        if (left.length > 0) throw new Error(`firing: ${left.join(', ')}`);
+        return true;
+      },
+      PATIENT,
+    );
+
+  const waitForAlerts = (alerts: readonly string[], repeat: () => Promise<unknown>) =>
+    waitFor(
+      `${alerts.join(', ')} to fire`,
+      async () => {
+        await repeat();
+        const firing = await listFiring();
+        const missing = alerts.filter((name) => !firing.includes(name));
+        if (missing.length > 0) throw new Error(`not firing: ${missing.join(', ')}`);
+        return true;
+      },
+      PATIENT,
+    );
+
+  const scaleWebhook = async (replicas: number): Promise<void> => {
+    const args = ['deployment/valetkey-webhook', ...home];
+    await runKubectl(cluster, ['scale', ...args, `--replicas=${replicas}`]);
+    const rollout = ['rollout', 'status', ...args, '--timeout=300s'];
+    await runKubectl(cluster, rollout, { timeoutMs: 310_000 });
+  };
+
+  const setLeafLifetime = async (change: string): Promise<void> => {
+    for (const workload of ['deployment/valetkey-webhook', 'statefulset/valetkey-authority']) {
+      await runKubectl(cluster, ['set', 'env', workload, ...home, change]);
+      const rollout = ['rollout', 'status', workload, ...home, '--timeout=300s'];
+      await runKubectl(cluster, rollout, { timeoutMs: 310_000 });
+    }
+  };
+
+  const startRuns = () =>
+    Promise.all(
+      agents.map((pod) =>
+        callSidecarFromPod({ namespace, pod }, 'POST', '/v1/tasks/read/runs', {}),
+      ),
+    );
+
+  const noWebhook = (): Fault => ({
+    cause: async () => {
+      await scaleWebhook(0);
+      await waitFor('termination of every webhook replica', async () => {
+        const pods = await listWebhookPods(cluster, release.namespace);
+        return pods.length === 0;
+      });
+      // No webhook rejects it.
+      const cedar = 'permit (principal, action, resource) unless { context.resource like "a" };';
+      await applyObjects(cluster, buildTaskPolicy(unsound, cedar));
+    },
+    repeat: () =>
+      expectApiRefusal(buildAgentPod({ name: 'refused', namespace, tasks: { read: readReports } })),
+    end: async () => {
+      await deletePolicies([unsound]);
+      await scaleWebhook(2);
+    },
+  });
+
+  type Role = { readonly rules: readonly { readonly verbs: readonly string[] }[] };
+  type Configuration = { readonly webhooks: readonly unknown[] };
+
+  const account = `system:serviceaccount:${release.namespace}:valetkey-webhook`;
+  const mayPatch = async (): Promise<boolean> => {
+    const what = ['patch', 'mutatingwebhookconfigurations/valetkey', `--as=${account}`];
+    try {
+      await runKubectl(cluster, ['auth', 'can-i', ...what]);
+      return true;
+    } catch (error) {
+      if (error instanceof CommandError) return false;
+      throw error;
+    }
+  };
+
+  /** A webhook without the right to repair its caBundle, which someone replaces. */
+  const foreignBundle = async (): Promise<Fault> => {
+    const role = ['clusterrole', 'valetkey-webhook'];
+    const { rules } = await getJson<Role>(cluster, role);
+    const setRules = (changed: Role['rules']) =>
+      runKubectl(cluster, [
+        ...['patch', ...role, '--type', 'merge'],
+        ...['-p', JSON.stringify({ rules: changed })],
+      ]);
+    const configuration = ['mutatingwebhookconfiguration', 'valetkey'];
+    const { webhooks } = await getJson<Configuration>(cluster, configuration);
+    const path = (index: number) => `/webhooks/${index}/clientConfig/caBundle`;
+    const value = readFileSync(node.caCertificate).toString('base64');
+    return {
+      cause: async () => {
+        await setRules(
+          rules.map((rule) => ({ ...rule, verbs: rule.verbs.filter((verb) => verb !== 'patch') })),
+        );
+        await waitFor('RBAC to refuse patches by the webhook', async () => !(await mayPatch()));
+        const changes = webhooks.map((_, index) => ({ op: 'replace', path: path(index), value }));
+        await runKubectl(cluster, [
+          ...['patch', ...configuration, '--type', 'json'],
+          ...['-p', JSON.stringify(changes)],
+        ]);
+      },
+      end: () => setRules(rules),
+    };
+  };
+
+  const noPolicy = async (): Promise<Fault> => {
+    const policies = await readPolicies();
+    return {
+      cause: () => deletePolicies(policies.map(({ metadata }) => metadata.name)),
+      end: () =>
+        applyObjects(
+          cluster,
+          policies.map(({ apiVersion, kind, metadata: { name, labels, annotations }, spec }) => ({
+            ...{ apiVersion, kind, spec },
+            metadata: { name, labels, annotations },
+          })),
+        ),
+    };
+  };
+
+  const rejectedPods = (): Fault => {
+    const volumes = [{ name: 'valetkey-token', emptyDir: {} }];
+    const tasks = { read: { ...readReports, lifetime: '100h' } };
+    const pod = buildAgentPod({ name: 'rejected', namespace, tasks, spec: { volumes } });
+    return { cause: nothing, repeat: () => expectApiRefusal(pod), end: nothing };
+  };
+
+  const faults: Readonly<Record<CausedFault, () => Fault | Promise<Fault>>> = {
+    'no replica of the webhook runs, and an invalid TaskPolicy was created meanwhile': noWebhook,
+    'the caBundle of the webhook is replaced': foreignBundle,
+    'certificates expire within a day': () => ({
+      cause: () => setLeafLifetime('VALETKEY_LEAF_LIFETIME=1d'),
+      end: () => setLeafLifetime('VALETKEY_LEAF_LIFETIME-'),
+    }),
+    'no replica of the authority runs': () => ({
+      cause: () => scaleReplicas(0),
+      end: () => scaleReplicas(2),
+    }),
+    'STS does not answer': () => ({
+      cause: () => stopCloud(node, cloud),
+      repeat: startRuns,
+      end: () => trustAuthority(node, cloud),
+    }),
+    'no TaskPolicy exists': noPolicy,
+    'an Upstream names a Secret that does not exist': () => ({
+      cause: () =>
+        applyObjects(cluster, {
+          apiVersion: 'valetkey.dev/v1alpha1',
+          kind: 'Upstream',
+          metadata: { name: upstream },
+          spec: {
+            url: 'https://model.example',
+            present: { header: { name: 'authorization', template: 'Bearer {secret}' } },
+            secret: { kubernetes: { name: upstream, key: 'token' } },
+          },
+        }),
+      end: () => runKubectl(cluster, ['delete', 'upstream', upstream, '--ignore-not-found']),
+    }),
+    'the audit volume is full': async () => {
+      const volume = await limitAuditVolume(node);
+      return { cause: volume.fill, repeat: startRuns, end: volume.restore };
+    },
+    'pods are rejected again and again': rejectedPods,
+  };
+
+  it.each(CAUSED_FAULTS)(
+    'fire while $title, and end afterwards',
+    async ({ title, alerts }) => {
+      await waitForEnd(alerts);
+      const { cause, repeat = nothing, end } = await faults[title]();
+      try {
+        await cause();
+        const causedAt = performance.now();
+        await waitForAlerts(alerts, repeat);
+        const seconds = ((performance.now() - causedAt) / 1000).toFixed(0);
+        const name = `until ${alerts.join(', ')} fired, with durations divided by ${DIVISOR}`;
+        recordMeasurement(testContext.folder, { entry, name, value: `${seconds} s` });
+      } finally {
+        await end();
+      }
+      await waitForEnd(alerts);
+      expect(await listFiring()).not.toEqual(expect.arrayContaining([...alerts]));
+    },
+    900_000,
+  );
+});
