@@ -396,6 +396,13 @@ export const testFiles: readonly TestFile[] = [
     needsNode: true,
     reason: 'follows docs/quickstart.md, with a MinIO in the cluster',
   },
+  {
+    file: 'guide/first-hour.e2e.ts',
+    entries: [],
+    fullEntries: ['minio'],
+    needsNode: true,
+    reason: 'follows docs/first-hour.md, whose installation docs/quickstart.md has in CI',
+  },
 ];
 
 /** What decides, besides the entry, which files run. */

@@ -82,6 +82,7 @@ describe(PAGE, () => {
     expect(shell.length).toBeGreaterThan(5);
     expect([...new Set(shell.map(({ mark }) => mark))].sort()).toEqual([
       'Not run in CI',
+      'Run by make e2e-full',
       'Run in CI',
     ]);
   });
@@ -89,6 +90,11 @@ describe(PAGE, () => {
   it('marks as run in CI only what end-to-end tests run, and all of that', () => {
     const marked = shell.filter(({ mark }) => mark === 'Run in CI').flatMap(toLines);
     expect(marked).toEqual(testedLines);
+  });
+
+  it('runs all but the last block', () => {
+    const notRun = shell.filter(({ mark }) => mark === 'Not run in CI').flatMap(toLines);
+    expect(notRun).toEqual(['helm uninstall valetkey --namespace valetkey']);
   });
 
   it.each(

@@ -1,18 +1,14 @@
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { runKubectl } from '../../cluster/kubectl.ts';
 import { testContext } from '../test-context.ts';
-import { readGuideBlocks, substitute } from './guide-blocks.ts';
-import { describeImage, removeRelease } from './guide-release.ts';
-import { createGuideShell } from './guide-shell.ts';
+import { readGuideBlocks } from './guide-blocks.ts';
 import type { RunBlock } from './guide-shell.ts';
-import { loadMinioImage } from './minio-in-cluster.ts';
+import { createQuickstartShell, useLocalImage } from './quickstart-shell.ts';
 
-const { cluster, images, node } = testContext;
+const { node } = testContext;
 const blocks = readGuideBlocks('docs/quickstart.md');
 const [commands = '', output = '', inspection = '', removal = ''] = blocks.map(({ text }) => text);
-const root = join(import.meta.dirname, '..', '..', '..');
 
 /** Ten minutes are the promise of the page. */
 const PROMISE_MS = 600_000;
@@ -28,30 +24,8 @@ if (node !== undefined) {
     let run: RunBlock;
     let firstOutput = '';
 
-    const copyManifest = (name: string, substitutions: Readonly<Record<string, string>> = {}) => {
-      const path = join('manifests', 'quickstart', name);
-      const text = readFileSync(join(root, path), 'utf8');
-      writeFileSync(join(folder, path), substitute(text, substitutions));
-    };
-
     beforeAll(async () => {
-      const { helm, kubectl } = node.programs;
-      await runKubectl(cluster, ['delete', 'namespace', 'quickstart', '--ignore-not-found']);
-      mkdirSync(join(folder, 'manifests', 'quickstart'), { recursive: true });
-      copyManifest('quickstart-values.yaml');
-      copyManifest('namespace.yaml', {
-        'image: minio/minio:RELEASE.2025-04-22T22-12-26Z': `image: ${await loadMinioImage(node, folder)}\n          imagePullPolicy: Never`,
-      });
-      const awscli = describeImage(images.awscli, testContext.awscliCommand);
-      copyManifest('agent.yaml', {
-        'name: allowed\n      image: amazon/aws-cli:2.27.0': `name: allowed\n      ${awscli}`,
-        'name: refused\n      image: amazon/aws-cli:2.27.0': `name: refused\n      ${awscli}`,
-      });
-      run = createGuideShell(folder, {
-        programs: { helm, kubectl },
-        env: { KUBECONFIG: cluster.kubeconfig },
-      });
-      await removeRelease(run);
+      run = await createQuickstartShell(node, folder);
     });
 
     it('has the blocks that these tests run, and its commands are in README.md', () => {
@@ -65,13 +39,8 @@ if (node !== undefined) {
     });
 
     it('prints one allowed and one refused call after three commands', async () => {
-      const [repository = '', tag = ''] = images.valetkey.split(/:(?=[^:/]+$)/);
-      const text = substitute(commands, {
-        'registry.example/valetkey': repository,
-        'image.tag=0.1.0': `image.tag=${tag} --set image.pullPolicy=Never`,
-      });
       const startedAt = Date.now();
-      firstOutput = await run(text);
+      firstOutput = await run(useLocalImage(commands));
       expect(Date.now() - startedAt).toBeLessThan(PROMISE_MS);
       expect(hideRefusalIds(firstOutput)).toContain(output);
     });
