@@ -28,7 +28,7 @@ import {
   testContext,
 } from '../test-context.ts';
 import { limitAuditVolume } from './audit-volume.ts';
-import { CAUSED_FAULTS, type CausedFault } from './caused-faults.ts';
+import { CAUSED_FAULTS, SKIPPED_FAULTS, type CausedFault } from './caused-faults.ts';
 
 const { node, entry, release } = testContext;
 if (node === undefined)
@@ -248,24 +248,26 @@ describe(`alerts of faults (${cloud.name})`, () => {
     'pods are rejected again and again': rejectedPods,
   };
 
-  it.each(CAUSED_FAULTS)(
-    'fire while $title, and end afterwards',
-    async ({ title, alerts }) => {
-      await waitForEnd(alerts);
-      const { cause, repeat = nothing, end } = await faults[title]();
-      try {
-        await cause();
-        const causedAt = performance.now();
-        await waitForAlerts(alerts, repeat);
-        const seconds = ((performance.now() - causedAt) / 1000).toFixed(0);
-        const name = `until ${alerts.join(', ')} fired, with durations divided by ${DIVISOR}`;
-        recordMeasurement(testContext.folder, { entry, name, value: `${seconds} s` });
-      } finally {
-        await end();
-      }
-      await waitForEnd(alerts);
-      expect(await listFiring()).not.toEqual(expect.arrayContaining([...alerts]));
-    },
-    900_000,
-  );
+  type TestedFault = { readonly title: CausedFault; readonly alerts: readonly string[] };
+
+  const expectAlerts = async ({ title, alerts }: TestedFault): Promise<void> => {
+    await waitForEnd(alerts);
+    const { cause, repeat = nothing, end } = await faults[title]();
+    try {
+      await cause();
+      const causedAt = performance.now();
+      await waitForAlerts(alerts, repeat);
+      const seconds = ((performance.now() - causedAt) / 1000).toFixed(0);
+      const name = `until ${alerts.join(', ')} fired, with durations divided by ${DIVISOR}`;
+      recordMeasurement(testContext.folder, { entry, name, value: `${seconds} s` });
+    } finally {
+      await end();
+    }
+    await waitForEnd(alerts);
+    expect(await listFiring()).not.toEqual(expect.arrayContaining([...alerts]));
+  };
+
+  const sentence = 'fire while $title, and end afterwards';
+  it.each<TestedFault>([...CAUSED_FAULTS])(sentence, expectAlerts, 900_000);
+  it.skip.each<TestedFault>([...SKIPPED_FAULTS])(sentence, expectAlerts, 900_000);
 });
