@@ -41,7 +41,7 @@ e2e: dist/.built ## Run end-to-end tests on a real cluster with two clouds (Linu
 	@node e2e/main.ts $(ARGS)
 
 # Tests that pass on the oldest Kubernetes; admission-policies.e2e.ts does not yet.
-OLDEST_KUBERNETES_TESTS := /(tasks|authority/(approval-objects|call-approvals)|gateway/sign)\.e2e
+OLDEST_KUBERNETES_TESTS := /(tasks|authority/(approval-objects|call-approvals))\.e2e
 
 e2e-full: dist/.built ## Also run the long tests: 10-minute lifetimes, oldest clients, oldest Kubernetes
 	@node cmd/authority/fixtures/audit-volume.ts
