@@ -5,6 +5,7 @@ import { findMissingClientTools } from './clients/client-builds.ts';
 import { getExternalKubeconfig } from './cluster/host-environment.ts';
 import { runUntilInterrupted } from './cluster/interrupt.ts';
 import { checkPrerequisites } from './cluster/prerequisites.ts';
+import { parseKubernetesVersion } from './cluster/programs.ts';
 import { startProgress } from './cluster/progress.ts';
 import { readMeasurements } from './measurements.ts';
 import type { Measurement } from './measurements.ts';
@@ -24,6 +25,7 @@ const help = `Run end-to-end tests on a real Kubernetes cluster with two real cl
   --only PATTERN    run only test files whose path matches this regular expression
   --cloud NAME      run only the matrix entries of one cloud: minio or rgw
   --trust KIND      run only the matrix entries of one kind of trust: authority or cluster
+  --kubernetes V    run them on this version of Kubernetes: 1.35 (default) or 1.30
   --cluster FOLDER  use the cluster that \`node e2e/cluster/main.ts up --folder FOLDER\` started
   --keep            leave the cluster running
   --screenshots     write the screenshots of docs/console.md, and the data of the pictures of docs/dashboards.md
@@ -41,6 +43,7 @@ const { values } = parseArgs({
     only: { type: 'string' },
     cloud: { type: 'string' },
     trust: { type: 'string' },
+    kubernetes: { type: 'string' },
     cluster: { type: 'string' },
     keep: { type: 'boolean', default: false },
     screenshots: { type: 'boolean', default: false },
@@ -69,6 +72,7 @@ const runTests = async (): Promise<Outcome> => {
           folder: values.cluster,
           keep: values.keep,
           isFull: values.full,
+          kubernetes: parseKubernetesVersion(values.kubernetes),
           cloudNames: (['minio', 'rgw'] as const).filter((name) => (values.cloud ?? name) === name),
           builds: listSelectedBuilds(true),
         })

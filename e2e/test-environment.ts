@@ -12,7 +12,7 @@ import type { CloudName } from './clouds/cloud.ts';
 import { stopTestCluster, readCluster, startTestCluster } from './cluster/cluster.ts';
 import type { Cluster, ClusterAccess } from './cluster/cluster.ts';
 import { buildPrograms, programNames } from './cluster/programs.ts';
-import type { ProgramName } from './cluster/programs.ts';
+import type { KubernetesVersion, ProgramName } from './cluster/programs.ts';
 import type { Progress } from './cluster/progress.ts';
 import { buildPythonCommand } from './python-root.ts';
 import { runTestBuilds, type TestBuildName } from './test-builds.ts';
@@ -43,6 +43,7 @@ type OwnClaim = {
   folder: string | undefined;
   keep: boolean;
   isFull: boolean;
+  kubernetes: KubernetesVersion;
   /** Clouds of the selected matrix entries. */
   cloudNames: readonly CloudName[];
   /** Of the selected test files. */
@@ -72,14 +73,16 @@ const MINIO_PROGRAMS: readonly ProgramName[] = ['minio', 'mc'];
 /** Starts a cluster and stops it on release, or uses the running one in `folder`. */
 export const claimOwnEnvironment = async (
   progress: Progress,
-  { folder, keep, isFull, cloudNames, builds }: OwnClaim,
+  { folder, keep, isFull, kubernetes, cloudNames, builds }: OwnClaim,
 ): Promise<ClaimedEnvironment> => {
   // Mostly downloads, so they run in parallel with the start of the cluster.
   const building = buildTestClients(progress, { isFull, builds });
   building.catch(() => undefined);
   const programs = programsFor(cloudNames);
   const node =
-    folder === undefined ? await startTestCluster({ progress, programs }) : readCluster(folder);
+    folder === undefined
+      ? await startTestCluster({ progress, programs, kubernetes })
+      : readCluster(folder);
   const release = async () => {
     if (!keep && folder === undefined) await stopTestCluster(node);
   };

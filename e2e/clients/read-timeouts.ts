@@ -22,7 +22,7 @@ const LIFETIME_MS = 3_600_000;
  */
 export const measureReadTimeout = async (command: ClientCommand): Promise<number | undefined> => {
   const folder = mkdtempSync(join(tmpdir(), 'valetkey-timeout-'));
-  const cloud = await startSilentCloud();
+  const cloud = await startUnansweringCloud();
   try {
     const client = await startClient(command, buildEnvironment(folder, cloud.url));
     try {
@@ -52,7 +52,7 @@ export const formatReadTimeout = (waitedMs: number | undefined): string =>
     : `${(waitedMs / 1000).toFixed(1)} s`;
 
 /** Serves credentials as a sidecar does, and answers no other request. */
-const startSilentCloud = async () => {
+const startUnansweringCloud = async () => {
   const { promise, resolve } = Promise.withResolvers<number | undefined>();
   const server: Server = createServer((request, response) => {
     if (request.url === CREDENTIALS_PATH) {

@@ -23,7 +23,7 @@ import type { Pki } from './pki.ts';
 import { checkPrerequisites } from './prerequisites.ts';
 import { listRecordedPrograms, addLog } from './processes.ts';
 import { buildPrograms } from './programs.ts';
-import type { ProgramName, Programs } from './programs.ts';
+import type { KubernetesVersion, ProgramName, Programs } from './programs.ts';
 import { startProgress } from './progress.ts';
 import type { Progress } from './progress.ts';
 import { getClusterFilePath, writeCluster } from './cluster-file.ts';
@@ -40,6 +40,8 @@ export type UpOptions = {
   progress?: Progress;
   /** Programs to build; default: all. */
   programs?: readonly ProgramName[];
+  /** Version of Kubernetes; default: the newest one. */
+  kubernetes?: KubernetesVersion;
 };
 
 /** Installs, builds and starts a cluster: a Ready node, DNS and the `default` service account. Removes it on errors. */
@@ -48,7 +50,7 @@ export async function startTestCluster(options: UpOptions = {}): Promise<Cluster
   const faults = checkPrerequisites();
   if (faults.length > 0) throw new Error(`this machine lacks:\n- ${faults.join('\n- ')}`);
   const [programs] = await Promise.all([
-    buildPrograms(progress, options.programs),
+    buildPrograms(progress, options.programs, options.kubernetes),
     installDebianPackages(progress),
   ]);
   const cluster = planCluster(createClusterFolder(options.folder), programs);

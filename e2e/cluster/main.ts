@@ -6,13 +6,13 @@ import { runKubectl } from './kubectl.ts';
 import { getNamespacePath } from './network-namespace.ts';
 import { checkPrerequisites } from './prerequisites.ts';
 import { isRunning, listRecordedPrograms } from './processes.ts';
-import { buildPrograms } from './programs.ts';
+import { buildPrograms, parseKubernetesVersion, type KubernetesVersion } from './programs.ts';
 import { startProgress } from './progress.ts';
 import { runSmokeTest } from './cluster-smoke.ts';
 
 const help = `A real one-node Kubernetes on this machine, without Docker.
 
-  node e2e/cluster/main.ts COMMAND [--folder F]
+  node e2e/cluster/main.ts COMMAND [--folder F] [--kubernetes 1.35|1.30]
 
   check        say what this machine lacks
   build        install packages and build the programs, into the cache
@@ -26,7 +26,11 @@ const help = `A real one-node Kubernetes on this machine, without Docker.
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { folder: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+  options: {
+    folder: { type: 'string' },
+    kubernetes: { type: 'string' },
+    help: { type: 'boolean', short: 'h' },
+  },
 });
 const progress = startProgress();
 
@@ -38,11 +42,12 @@ const commands: Record<string, () => Promise<void> | void> = {
   },
   build: async () => {
     await installDebianPackages(progress);
-    console.log(await buildPrograms(progress));
+    console.log(await buildPrograms(progress, undefined, getKubernetes()));
   },
   up: async () => {
     const cluster = await startTestCluster({
       ...(values.folder && { folder: values.folder }),
+      kubernetes: getKubernetes(),
       progress,
     });
     console.log(formatShellHint(cluster.folder));
@@ -70,6 +75,10 @@ const commands: Record<string, () => Promise<void> | void> = {
   },
   smoke: () => runSmokeTest(progress),
 };
+
+function getKubernetes(): KubernetesVersion {
+  return parseKubernetesVersion(values.kubernetes);
+}
 
 function getFolder(): string {
   if (values.folder === undefined)

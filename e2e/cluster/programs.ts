@@ -5,7 +5,35 @@ import { getCacheFolder } from './host-environment.ts';
 import { runCommand } from './command.ts';
 import type { Progress } from './progress.ts';
 
-const version = 'k8s.io/component-base/version';
+/** Versions of Kubernetes that a cluster can run; the first one is the default. */
+export const kubernetesVersions = ['1.35', '1.30'] as const;
+export type KubernetesVersion = (typeof kubernetesVersions)[number];
+
+/** @param given undefined: the default @throws Error if it is none of {@link kubernetesVersions} */
+export const parseKubernetesVersion = (given: string | undefined): KubernetesVersion => {
+  const version = kubernetesVersions.find((each) => each === (given ?? kubernetesVersions[0]));
+  if (version !== undefined) return version;
+  throw new Error(`--kubernetes: expected ${kubernetesVersions.join(' or ')}, got ${given ?? ''}`);
+};
+
+/** Without a version, the components reject each other because of version skew. */
+const buildVersionFlags = (version: string): string => {
+  const [major, minor] = version.split('.');
+  const variables = { gitVersion: `v${version}`, gitMajor: major, gitMinor: minor };
+  const set = Object.entries(variables).map(
+    ([name, value]) => `-X k8s.io/component-base/version.${name}=${value}`,
+  );
+  return ['-s -w', ...set].join(' ');
+};
+
+/** What differs between versions of Kubernetes; kubectl is that of the default. */
+const clusterPrograms = {
+  'kube-apiserver': 'k8s.io/kubernetes/cmd/kube-apiserver',
+  'kube-controller-manager': 'k8s.io/kubernetes/cmd/kube-controller-manager',
+  'kube-scheduler': 'k8s.io/kubernetes/cmd/kube-scheduler',
+  kubelet: 'k8s.io/kubernetes/cmd/kubelet',
+  'kube-proxy': 'k8s.io/kubernetes/cmd/kube-proxy',
+} as const;
 
 /**
  * Our Go modules: linker flags, build tags, and the package of each program. Helm and CoreDNS are in the module of
@@ -13,18 +41,19 @@ const version = 'k8s.io/component-base/version';
  */
 const modules = {
   kubernetes: {
-    // Without a version, the components reject each other because of version skew.
-    ldflags: `-s -w -X ${version}.gitVersion=v1.35.4 -X ${version}.gitMajor=1 -X ${version}.gitMinor=35`,
+    ldflags: buildVersionFlags('1.35.4'),
     programs: {
-      'kube-apiserver': 'k8s.io/kubernetes/cmd/kube-apiserver',
-      'kube-controller-manager': 'k8s.io/kubernetes/cmd/kube-controller-manager',
-      'kube-scheduler': 'k8s.io/kubernetes/cmd/kube-scheduler',
-      kubelet: 'k8s.io/kubernetes/cmd/kubelet',
-      'kube-proxy': 'k8s.io/kubernetes/cmd/kube-proxy',
+      ...clusterPrograms,
       kubectl: 'k8s.io/kubernetes/cmd/kubectl',
       helm: 'helm.sh/helm/v3/cmd/helm',
       coredns: './coredns',
     },
+  },
+  'kubernetes-1.30': {
+    ldflags: buildVersionFlags('1.30.14'),
+    // Without the cloud providers that this version still has in its tree.
+    tags: 'providerless',
+    programs: clusterPrograms,
   },
   // The guide for MinIO uses its client, which is in the modules of the server.
   minio: {
@@ -70,9 +99,9 @@ const getTags = (module: ModuleName): string => {
 };
 const packagesByModule = (module: ModuleName): Record<string, string> => modules[module].programs;
 
-export const programNames = moduleNames.flatMap(
-  (module) => Object.keys(packagesByModule(module)) as ProgramName[],
-);
+export const programNames = [
+  ...new Set(moduleNames.flatMap((module) => Object.keys(packagesByModule(module)))),
+] as ProgramName[];
 
 /**
  * Builds the named programs that the cache does not have (cold: minutes), modules in parallel. Returns the
@@ -81,13 +110,14 @@ export const programNames = moduleNames.flatMap(
 export async function buildPrograms(
   progress: Progress,
   names: readonly ProgramName[] = programNames,
+  kubernetes: KubernetesVersion = kubernetesVersions[0],
 ): Promise<Programs> {
-  const missing = names.filter((name) => !existsSync(getProgramPath(name)));
+  const missing = names.filter((name) => !existsSync(getProgramPath(name, kubernetes)));
   if (missing.length > 0) {
     progress(`building ${missing.join(', ')} (once; takes minutes if the Go cache is cold)`);
     const owned = moduleNames.map((module) => ({
       module,
-      programs: missing.filter((name) => findModule(name) === module),
+      programs: missing.filter((name) => findModule(name, kubernetes) === module),
     }));
     await Promise.all(
       owned
@@ -96,16 +126,25 @@ export async function buildPrograms(
     );
     progress('programs built');
   }
-  return Object.fromEntries(programNames.map((name) => [name, getProgramPath(name)])) as Programs;
+  return Object.fromEntries(
+    programNames.map((name) => [name, getProgramPath(name, kubernetes)]),
+  ) as Programs;
 }
 
 /** Returns the path of a program, built or not. */
-export function getProgramPath(name: ProgramName): string {
-  return join(getModuleFolder(findModule(name)), name);
+export function getProgramPath(
+  name: ProgramName,
+  kubernetes: KubernetesVersion = kubernetesVersions[0],
+): string {
+  return join(getModuleFolder(findModule(name, kubernetes)), name);
 }
 
-function findModule(name: ProgramName): ModuleName {
-  const module = moduleNames.find((candidate) => Object.hasOwn(packagesByModule(candidate), name));
+function findModule(name: ProgramName, kubernetes: KubernetesVersion): ModuleName {
+  const ofVersion = moduleNames.filter((each) => each === `kubernetes-${kubernetes}`);
+  const shared = moduleNames.filter((each) => !each.startsWith('kubernetes-'));
+  const module = [...ofVersion, ...shared].find((each) =>
+    Object.hasOwn(packagesByModule(each), name),
+  );
   if (module === undefined)
     throw new Error(`program: expected one of ${programNames.join(', ')}, got ${name}`);
   return module;

@@ -69,7 +69,7 @@ describe('the log of a pod that writes more than a file of the kubelet', () => {
     expect(kept.length).toBeGreaterThan(0);
     // The older lines are still on the node.
     expect(first).toBeGreaterThan(0);
-    expect((last ?? 0) - (first ?? 0)).toBeLessThan(FIRST_LINES);
+    expect(last - first).toBeLessThan(FIRST_LINES);
     recordMeasurement(testContext.folder, {
       entry: testContext.entry,
       name: `of ${FIRST_LINES} KiB that a pod wrote at once, after the kubelet replaced its log`,
