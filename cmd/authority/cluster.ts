@@ -48,7 +48,7 @@ import { createPodReader } from '../../lib/edge/kubernetes/pod-reader.ts';
 import { createNamespaceLabelReader } from '../../lib/edge/kubernetes/namespace-labels.ts';
 import { readOwnUsername } from '../../lib/edge/kubernetes/self-subject-review.ts';
 import { createPodEventEmitter, type EmitPodEvent } from '../../lib/edge/kubernetes/pod-events.ts';
-import { listPods } from '../../lib/edge/kubernetes/pod-list.ts';
+import { createRunningPodLister, listPods } from '../../lib/edge/kubernetes/pod-list.ts';
 import { createRoleLease, type RoleLease } from '../../lib/edge/kubernetes/role-lease.ts';
 import { createSecretStore, type SecretStore } from '../../lib/edge/kubernetes/secrets.ts';
 import {
@@ -75,6 +75,8 @@ export type ClusterClient = {
   readonly certificate: Omit<CertificateReconcilerDeps, 'now' | 'onStep' | 'readClientBundles'>;
   /** Every pod that bears our label. */
   readonly listInjectedPods: () => AsyncIterable<Pod>;
+  /** UIDs of every pod that bears our label and has not ended. */
+  readonly listRunningPods: () => Promise<ReadonlySet<string>>;
   readonly keys: Pick<CertificateReconcilerDeps, 'readSecret' | 'replaceSecret'>;
   readonly auditSecret: SecretStore;
   readonly auditHeads: ConfigMapStore;
@@ -117,6 +119,7 @@ export const createClusterClient = (
   const { namespace, podName, caSecret, keysSecret, auditSecret, secretsNamespace } = config;
   const calls = createApiClient(kubernetes);
   const templatesConfigMap = { namespace, name: INJECTION_TEMPLATES_CONFIG_MAP };
+  const labelSelector = `${INJECTED_LABEL}=true`;
   const { now, monotonic } = { now: () => Date.now(), monotonic: () => performance.now() };
   return {
     certificate: {
@@ -125,7 +128,8 @@ export const createClusterClient = (
         createConfigMapStore(kubernetes, { namespace, name: TRUST_BUNDLE_CONFIG_MAP }),
       ),
     },
-    listInjectedPods: () => listPods(kubernetes, `${INJECTED_LABEL}=true`),
+    listInjectedPods: () => listPods(kubernetes, labelSelector),
+    listRunningPods: createRunningPodLister(calls, { labelSelector, now }),
     keys: toSecretAccess(createSecretStore(kubernetes, { namespace, name: keysSecret })),
     auditSecret: createSecretStore(kubernetes, { namespace, name: auditSecret }),
     auditHeads: createConfigMapStore(kubernetes, { namespace, name: AUDIT_HEADS_CONFIG_MAP }),

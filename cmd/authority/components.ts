@@ -51,6 +51,7 @@ import { startCountedRecords } from './counted-records.ts';
 import type { OnFailure } from './failures.ts';
 import { startGarbageCollector } from './garbage-collector.ts';
 import { startIssuer, type Issuer } from './issuer.ts';
+import { startOrphanedRuns, type OrphanedRunDeps, type OrphanedRuns } from './orphaned-runs.ts';
 import type { RevocationWatch } from './revocation-watch.ts';
 import type { OversightRouteDeps } from './oversight-routes.ts';
 import type { AuthorityRouteDeps } from './routes.ts';
@@ -133,6 +134,10 @@ export const createComponents = (config: AuthorityConfig, deps: ComponentDeps): 
     onTouched: deps.metrics.canaryTouched,
     now: deps.clock.now,
   });
+  const reportRunEnd: typeof runEnd.reportRunEnd = async (ended) => {
+    await Promise.all([runEnd.reportRunEnd(ended), databaseRoles.reportRunEnd(ended)]);
+  };
+  const orphanedRuns = startOrphans(config, deps, { revocations, reportRunEnd });
   const exchange: TokenEndpointDeps = {
     ...{ ...verification, checkRateLimits },
     verifyUserToken: identification.verifyUserToken,
@@ -163,12 +168,12 @@ export const createComponents = (config: AuthorityConfig, deps: ComponentDeps): 
       postgres: issueDatabase,
     }),
     discardIssued: secrets.releases.discardIssued,
-    record,
+    record: async (event) => {
+      await record(event);
+      orphanedRuns.observe(event);
+    },
     emitPodEvent: createPodEventReporter(deps),
     reportInternalError,
-  };
-  const reportRunEnd: typeof runEnd.reportRunEnd = async (ended) => {
-    await Promise.all([runEnd.reportRunEnd(ended), databaseRoles.reportRunEnd(ended)]);
   };
   const oversight = {
     ...createOversight(config, deps, { policies, exchange, tickets, loadCatalog }),
@@ -185,7 +190,7 @@ export const createComponents = (config: AuthorityConfig, deps: ComponentDeps): 
   });
   const auditExports = startExports(config, deps, issuer);
   const running = [
-    ...[streams, garbageCollector, runEnd, databaseRoles, issuer, counted],
+    ...[streams, garbageCollector, runEnd, orphanedRuns, databaseRoles, issuer, counted],
     ...auditExports,
   ];
   const watching = [revocations, policies, upstreams, issuerLookup, templates];
@@ -206,6 +211,20 @@ export const createComponents = (config: AuthorityConfig, deps: ComponentDeps): 
     stop: () => [...running, ...watching].forEach((component) => component.stop()),
   };
 };
+
+/** What ends the runs of pods that could not report it. */
+const startOrphans = (
+  { platform: { authority } }: AuthorityConfig,
+  deps: ComponentDeps,
+  { revocations, reportRunEnd }: Pick<OrphanedRunDeps, 'revocations' | 'reportRunEnd'>,
+): OrphanedRuns =>
+  startOrphanedRuns({
+    ...buildSharedDeps(deps),
+    ...{ revocations, reportRunEnd, roles: authority.denyList?.roles ?? [] },
+    listRunningPods: deps.cluster.listRunningPods,
+    onEnded: ({ run, namespace, pod }) =>
+      deps.log.info('run of an ended pod ended', { run, namespace, pod }),
+  });
 
 /** The provider of the task decides where the run's credentials come from. */
 const chooseSource =

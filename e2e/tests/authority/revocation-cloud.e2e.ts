@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor } from '../../../test/kit/retry.ts';
 import { optedInRole } from '../../clouds/cloud-trust.ts';
 import { getJson, runKubectl } from '../../cluster/kubectl.ts';
-import { blockTraffic } from '../node-access.ts';
+import { blockTraffic, killContainer, readSidecarStatus } from '../node-access.ts';
 import {
   toEnvironment,
   callCloudFromPod,
@@ -15,6 +15,7 @@ import {
   testContext,
 } from '../test-context.ts';
 import type { CredentialKeys, Declaration, PodRef } from '../test-context.ts';
+import { waitForRecord } from './audit-records.ts';
 import { getAuthorityAddress } from './authority-requests.ts';
 import { requestKeys, readRunKeys, startRun } from './sidecar-runs.ts';
 import {
@@ -122,4 +123,30 @@ describe(`a Revocation of a session of a role that opted in to the deny list (${
     );
     expect(spec).toMatchObject({ run, reason: 'terminated' });
   });
+
+  // Processes can be killed only on our own node.
+  if (node !== undefined) {
+    it('is created by the authority when a pod ended whose sidecar was killed', async () => {
+      const place: PodRef = { namespace, pod: 'killed' };
+      await runPod({ name: 'killed', namespace, tasks: { read: optedIn } });
+      const { run } = await startRun(place);
+      await killContainer(node, await readSidecarStatus(place));
+      const remove = ['delete', 'pod', 'killed', '-n', namespace, '--force', '--grace-period=0'];
+      await runKubectl(cluster, remove);
+      const endedAt = Date.now();
+      const { spec } = await waitFor('the Revocation of the run', () =>
+        getJson<{ spec: object }>(cluster, ['revocation', `run-${run}`]),
+      );
+      recordSeconds('from the end of a killed pod to its Revocation', Date.now() - endedAt);
+      expect(spec).toMatchObject({ run, reason: 'terminated' });
+      const record = await waitForRecord(
+        'the end of the run',
+        ({ session, unmapped: { kind } }) => kind === 'run.ended' && session?.uid === run,
+      );
+      expect(record).toMatchObject({
+        message: 'the pod has ended, and its sidecar reported no end',
+        unmapped: { pod: 'killed', task: 'read' },
+      });
+    });
+  }
 });

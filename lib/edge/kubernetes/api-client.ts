@@ -11,6 +11,8 @@ export type ApiClientRequest = {
   /** Path and query at the API server; names in it are escaped. */
   readonly path: string;
   readonly body?: unknown;
+  /** Media type of the response, of a request that takes another one than whole objects. */
+  readonly accept?: string;
   /** Whether the call is idempotent. Default: every method except POST. */
   readonly isRepeatable?: boolean;
   /** Returns the body as text, which may have as many bytes, instead of JSON. */
@@ -124,13 +126,14 @@ const send = async (call: ApiClientRequest, way: SendOptions): Promise<BufferedR
 };
 
 const sendOnce = async (
-  { method, path, body, maxTextBytes }: ApiClientRequest,
+  { method, path, body, accept, maxTextBytes }: ApiClientRequest,
   { options, timeoutMs }: SendOptions,
 ): Promise<BufferedResponse> => {
   const text = body === undefined ? '' : JSON.stringify(body);
   const headers = {
     ...(options.headers as OutgoingHttpHeaders | undefined),
     ...buildHeaders(method, Buffer.byteLength(text)),
+    ...(accept !== undefined && { Accept: accept }),
   };
   const timeout = new AbortController();
   const timer = setTimeout(() => timeout.abort(), timeoutMs);

@@ -5,7 +5,8 @@ import { watchConfigMap } from './config-map-watch.ts';
 import { createConfigMapStore, type StoredConfigMap } from './config-maps.ts';
 import { startFakeApiServer, type FakeApiServer } from './fixtures/fake-api-server.ts';
 import type { KubernetesError } from './kubernetes-error.ts';
-import { listPods } from './pod-list.ts';
+import { createApiClient } from './api-client.ts';
+import { createRunningPodLister, listPods } from './pod-list.ts';
 import { createSecretStore } from './secrets.ts';
 import { createWebhookConfigurationStore } from './webhook-configurations.ts';
 import { waitUntil } from '../../../test/kit/retry.ts';
@@ -243,5 +244,31 @@ describe('listPods', () => {
       names.push(pod.metadata?.name);
     }
     expect(names).toEqual(['one', 'two']);
+  });
+});
+
+describe('createRunningPodLister', () => {
+  it('lists the UIDs of pods that have not ended, page by page', async () => {
+    const labels = { 'valetkey.dev/injected': 'true' };
+    const deleted = (second: number) => `2026-01-01T00:00:${String(second).padStart(2, '0')}Z`;
+    const put = (name: string, metadata: object, phase = 'Running') =>
+      api.put(`/api/v1/namespaces/a/pods/${name}`, {
+        metadata: { labels, uid: name, ...metadata },
+        status: { phase },
+      });
+    const kept = [...Array(501).keys()].map((at) => `running-${at}`);
+    for (const name of kept) put(name, {});
+    put('terminating', { deletionTimestamp: deleted(20) });
+    put('pending', {}, 'Pending');
+    put('lost', { deletionTimestamp: deleted(10) });
+    put('failed', {}, 'Failed');
+    put('succeeded', {}, 'Succeeded');
+    put('other', { labels: {} });
+    const listRunningPods = createRunningPodLister(createApiClient(kubernetes), {
+      labelSelector: 'valetkey.dev/injected=true',
+      now: () => Date.parse(deleted(45)),
+    });
+    const expected = [...kept, 'terminating', 'pending'];
+    expect([...(await listRunningPods())].sort()).toEqual(expected.sort());
   });
 });

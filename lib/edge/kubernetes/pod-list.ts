@@ -1,4 +1,5 @@
 import type { Pod } from '../../contract/pod.ts';
+import type { ApiClient } from './api-client.ts';
 import { buildCallOptions, type KubernetesClient } from './kubernetes-client.ts';
 import { callKubernetes } from './kubernetes-error.ts';
 
@@ -23,3 +24,50 @@ export async function* listPods(
     next = response.metadata?._continue;
   } while (next);
 }
+
+/** Metadata only: a pod has ten times as much. */
+const METADATA_LIST = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1';
+const METADATA_PAGE_SIZE = 500;
+/** A pod on a lost node keeps its phase; it should have been gone at the time of its deletion. */
+const OVERDUE_MS = 30_000;
+
+type PodMetadata = { readonly uid?: string; readonly deletionTimestamp?: string };
+type MetadataPage = {
+  readonly items?: readonly { readonly metadata?: PodMetadata }[];
+  readonly metadata?: { readonly continue?: string };
+};
+
+/**
+ * Creates what lists the UIDs of all pods in the cluster that match the label selector and have not ended: neither
+ * `Succeeded` nor `Failed`, nor overdue to be gone.
+ *
+ * @returns throws KubernetesError
+ */
+export const createRunningPodLister =
+  (calls: ApiClient, { labelSelector, now }: { labelSelector: string; now: () => number }) =>
+  async (): Promise<ReadonlySet<string>> => {
+    const uids = new Set<string>();
+    let next = '';
+    do {
+      const query = new URLSearchParams({
+        labelSelector,
+        fieldSelector: 'status.phase!=Succeeded,status.phase!=Failed',
+        limit: String(METADATA_PAGE_SIZE),
+        ...(next !== '' && { continue: next }),
+      });
+      const path = `/api/v1/pods?${query.toString()}`;
+      const listed = await calls('list running pods', {
+        method: 'GET',
+        path,
+        accept: METADATA_LIST,
+      });
+      const { items = [], metadata } = listed as MetadataPage;
+      for (const { metadata: { uid, deletionTimestamp } = {} } of items) {
+        const isOverdue =
+          deletionTimestamp !== undefined && Date.parse(deletionTimestamp) + OVERDUE_MS < now();
+        if (uid !== undefined && !isOverdue) uids.add(uid);
+      }
+      next = metadata?.continue ?? '';
+    } while (next !== '');
+    return uids;
+  };
