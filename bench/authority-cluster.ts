@@ -66,15 +66,25 @@ export function createNamespace({ objects }: EmbeddedApiServer, namespace: strin
 export async function createPod(
   cluster: EmbeddedApiServer,
   name: string,
-  namespace = NAMESPACE,
+  { namespace = NAMESPACE, admitted }: { namespace?: string; admitted?: AdmittedTasks } = {},
 ): Promise<string> {
   const { labels, annotations } = capturedPod.pod.metadata ?? {};
+  const spec = admitted === undefined ? capturedPod.pod.spec : replaceTasks(admitted);
   cluster.objects.create(`/api/v1/namespaces/${namespace}/pods/${name}`, {
     ...capturedPod.pod,
     metadata: { name, labels, annotations },
-    spec: { ...capturedPod.pod.spec, nodeName: 'node-1' },
+    spec: { ...spec, nodeName: 'node-1' },
     status: { phase: 'Running', podIP: '127.0.0.1', podIPs: [{ ip: '127.0.0.1' }] },
   });
+  return createToken(cluster, name, namespace);
+}
+
+/** Answers another projected token of a pod, as the kubelet asks for it before the last one expires. */
+export async function createToken(
+  cluster: EmbeddedApiServer,
+  name: string,
+  namespace = NAMESPACE,
+): Promise<string> {
   const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${ACCOUNT}/token`;
   const spec = {
     audiences: ['authority.valetkey.dev'],
@@ -86,9 +96,26 @@ export async function createPod(
   return (body as { readonly status: { readonly token: string } }).status.token;
 }
 
-/** The admitted tasks in the captured pod's sidecar environment. */
-export function readPodTasks(): AdmittedTasks {
+/** The spec of the captured pod, with other admitted tasks in its sidecar. */
+const replaceTasks = (admitted: AdmittedTasks): Pod['spec'] => {
+  const { spec } = capturedPod.pod;
+  const [sidecar, ...others] = spec?.initContainers ?? [];
+  if (spec === undefined || sidecar === undefined) return spec;
+  const env = (sidecar.env ?? []).map((each) =>
+    each.name === SIDECAR_ENV.tasks ? { ...each, value: JSON.stringify(admitted) } : each,
+  );
+  return { ...spec, initContainers: [{ ...sidecar, env }, ...others] };
+};
+
+/**
+ * The admitted tasks in the captured pod's sidecar environment.
+ *
+ * @param lifetimeSeconds of their runs; default: as captured
+ */
+export function readPodTasks(lifetimeSeconds?: number): AdmittedTasks {
   const [sidecar] = capturedPod.pod.spec?.initContainers ?? [];
   const text = sidecar?.env?.find(({ name }) => name === SIDECAR_ENV.tasks)?.value ?? '';
-  return JSON.parse(text) as AdmittedTasks;
+  const admitted = JSON.parse(text) as AdmittedTasks;
+  if (lifetimeSeconds === undefined) return admitted;
+  return { ...admitted, tasks: admitted.tasks.map((task) => ({ ...task, lifetimeSeconds })) };
 }

@@ -81,7 +81,7 @@ const createFleet = async (
   for (let index = 0; index < namespaces; index += 1) createNamespace(cluster, `fleet-${index}`);
   const tokens = await Promise.all(
     Array.from({ length: streams }, (_, index) =>
-      createPod(cluster, `agent-${index}`, `fleet-${index % namespaces}`),
+      createPod(cluster, `agent-${index}`, { namespace: `fleet-${index % namespaces}` }),
     ),
   );
   return { tokens, namespaces };
