@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 INSTALLED := node_modules/.installed
 SOURCES := $(shell find cmd lib -name '*.ts' -not -name '*.test.ts' 2>/dev/null)
 
-.PHONY: help demo test fuzz e2e e2e-full bench bench-compare build image release release-check lint format chart manifests docs site clean
+.PHONY: help demo test fuzz e2e e2e-full faults soak bench bench-compare build image release release-check lint format chart manifests docs site clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,8 +45,15 @@ OLDEST_KUBERNETES_TESTS := /(tasks|authority/(approval-objects|call-approvals))\
 
 e2e-full: dist/.built ## Also run the long tests: 10-minute lifetimes, oldest clients, oldest Kubernetes
 	@node cmd/authority/fixtures/audit-volume.ts
+	@node e2e/faults/main.ts --only '^(?!soak)'
 	@node e2e/main.ts --full $(ARGS)
 	@node e2e/main.ts --kubernetes 1.30 --cloud minio --trust authority --only '$(OLDEST_KUBERNETES_TESTS)'
+
+faults: dist/.built ## Apply faults to the programs and measure what users see (Linux, root, libfaketime; no cluster)
+	@node e2e/faults/main.ts --only '^(?!soak)' $(ARGS)
+
+soak: dist/.built ## Load the programs for MINUTES=n (default 30): memory and handles must stay flat
+	@node e2e/faults/main.ts --only '^soak$$' --minutes $(or $(MINUTES),30) $(ARGS)
 
 bench: dist/.built ## Run the benchmark against a minimal Go program; writes bench/out/latest.json
 	@node bench/main.ts $(ARGS)

@@ -121,6 +121,15 @@ export async function createPod(
     spec: { ...buildPodSpec(admitted), nodeName: 'node-1' },
     status: { phase: 'Running', podIP: '127.0.0.1', podIPs: [{ ip: '127.0.0.1' }] },
   });
+  return createToken(cluster, name, namespace);
+}
+
+/** Answers another projected token of a pod, as the kubelet asks for it before the last one expires. */
+export async function createToken(
+  cluster: EmbeddedApiServer,
+  name: string,
+  namespace = NAMESPACE,
+): Promise<string> {
   const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${ACCOUNT}/token`;
   const spec = {
     audiences: ['authority.valetkey.dev'],
@@ -148,9 +157,15 @@ const buildPodSpec = (admitted: AdmittedTasks | undefined): Pod['spec'] => {
   };
 };
 
-/** The admitted tasks in the captured pod's sidecar environment. */
-export function readPodTasks(): AdmittedTasks {
+/**
+ * The admitted tasks in the captured pod's sidecar environment.
+ *
+ * @param lifetimeSeconds of their runs; default: as captured
+ */
+export function readPodTasks(lifetimeSeconds?: number): AdmittedTasks {
   const [sidecar] = capturedPod.pod.spec?.initContainers ?? [];
   const text = sidecar?.env?.find(({ name }) => name === SIDECAR_ENV.tasks)?.value ?? '';
-  return JSON.parse(text) as AdmittedTasks;
+  const admitted = JSON.parse(text) as AdmittedTasks;
+  if (lifetimeSeconds === undefined) return admitted;
+  return { ...admitted, tasks: admitted.tasks.map((task) => ({ ...task, lifetimeSeconds })) };
 }

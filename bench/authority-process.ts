@@ -23,8 +23,13 @@ import { TASK, readPodTasks, createPod, startBenchApiServer } from './authority-
 import { getCommand, getCompileCacheFolder } from './bench.ts';
 import type { Bench } from './bench.ts';
 import { findFreePorts } from '../test/kit/free-ports.ts';
-import { startProgram, waitUntilAnswered } from './measured-processes.ts';
-import type { KillableProgram, MeasuredProgram } from './measured-processes.ts';
+import { sendGet, startProgram, waitUntilAnswered } from './measured-processes.ts';
+import type {
+  KillableProgram,
+  MeasuredProgram,
+  ProgramPlan,
+  WrapCommand,
+} from './measured-processes.ts';
 import type { SidecarTrust } from './sidecar-process.ts';
 import type { FakeSts } from './fake-sts.ts';
 
@@ -38,8 +43,14 @@ export type AuthorityProcess = MeasuredProgram & {
   readonly roots: () => string;
   /** Bytes of its audit files. */
   readonly readAuditBytes: () => number;
-  /** Kills the process, so that all its connections end at once, and starts it again. */
+  /** Kills the process, so that all its connections end at once. */
+  readonly kill: () => Promise<void>;
+  /** Starts it again after `kill`, and waits until it is ready. */
+  readonly start: () => Promise<void>;
+  /** Kills the process and starts it again. */
   readonly restart: () => Promise<void>;
+  /** Answers at its telemetry port: `/readyz`, `/metrics`. */
+  readonly readTelemetry: (path: string) => Promise<string>;
 };
 
 export type AuthorityOptions = {
@@ -48,6 +59,14 @@ export type AuthorityOptions = {
    * address, because all clients of a benchmark share the address of this machine.
    */
   readonly limits?: 'lifted' | 'product';
+  /** Default: a new folder. */
+  readonly auditFolder?: string;
+  /** Size of the volume of that folder, a Kubernetes quantity. Absent: it has no limit. */
+  readonly auditVolume?: string;
+  /** The platform's settings of tasks, YAML. */
+  readonly tasks?: string;
+  /** How the process is started, given its command: default as it is. */
+  readonly wrap?: WrapCommand;
 };
 
 const UNLIMITED = '9999999';
@@ -67,7 +86,13 @@ const READY_TIMEOUT_MS = 120_000;
 export async function startAuthority(
   bench: Bench,
   sts: FakeSts,
-  { limits = 'lifted' }: AuthorityOptions = {},
+  {
+    limits = 'lifted',
+    auditFolder,
+    auditVolume,
+    tasks = TASKS,
+    wrap = (plan) => plan,
+  }: AuthorityOptions = {},
 ): Promise<AuthorityProcess> {
   const folder = mkdtempSync(join(bench.folder, 'authority-'));
   const [port = 0, telemetryPort = 0] = await findFreePorts(2);
@@ -75,17 +100,17 @@ export async function startAuthority(
   const cluster = await startBenchApiServer();
   const files = { platform: join(folder, 'platform.yaml'), kubeconfig: join(folder, 'kubeconfig') };
   const { namespace, authority: name } = INSTALLED;
-  writeFileSync(files.platform, buildPlatform(endpoint, sts.url));
+  writeFileSync(files.platform, buildPlatform(endpoint, sts.url, tasks));
   writeFileSync(
     files.kubeconfig,
     cluster.buildKubeconfigFor(`system:serviceaccount:${namespace}:${name}`),
     { mode: 0o600 },
   );
   const [command, args] = getCommand(bench, 'authority');
-  const audit = join(folder, 'audit');
+  const audit = auditFolder ?? join(folder, 'audit');
   const lifted = [...ADDRESS_LIMITS, ...(limits === 'lifted' ? OTHER_LIMITS : [])];
   const launch = async (): Promise<KillableProgram> => {
-    const started = startProgram({
+    const plan: ProgramPlan = {
       command,
       args,
       core: 'server',
@@ -99,18 +124,31 @@ export async function startAuthority(
         [ENV.listen]: `127.0.0.1:${port}`,
         [ENV.telemetry]: `127.0.0.1:${telemetryPort}`,
         [TUNING.kubeconfig]: files.kubeconfig,
+        ...(auditVolume !== undefined && { [ENV.auditVolumeBytes]: auditVolume }),
         ...Object.fromEntries(lifted.map((limit) => [limit, UNLIMITED])),
       },
-    });
+    };
+    const started = startProgram(wrap(plan));
     await waitUntilAnswered(
       { port: telemetryPort, path: '/readyz' },
       { timeoutMs: READY_TIMEOUT_MS, everyMs: 20 },
-    );
+    ).catch(async (error: unknown) => {
+      await started.kill();
+      throw error;
+    });
     return started;
   };
-  let program = await launch();
+  let program: KillableProgram | undefined = await launch();
+  const kill = async (): Promise<void> => {
+    await program?.kill();
+    program = undefined;
+  };
+  const start = async (): Promise<void> => {
+    program = await launch();
+  };
   return {
     get pid() {
+      if (program === undefined) throw new Error('the authority is killed: it has no process');
       return program.pid;
     },
     cluster,
@@ -119,12 +157,15 @@ export async function startAuthority(
     roots: () => readTrustBundle(cluster),
     readAuditBytes: () =>
       readdirSync(audit).reduce((sum, file) => sum + statSync(join(audit, file)).size, 0),
+    readTelemetry: async (path) => (await sendGet({ port: telemetryPort, path })).body,
+    kill,
+    start,
     restart: async () => {
-      await program.kill();
-      program = await launch();
+      await kill();
+      await start();
     },
     stop: async () => {
-      await program.stop();
+      await program?.stop();
       await cluster.close();
     },
   };
@@ -143,28 +184,34 @@ function readTrustBundle({ objects }: AuthorityProcess['cluster']): string {
 export async function createAuthorityTrust(
   authority: AuthorityProcess,
   pod: string,
+  lifetimeSeconds?: number,
 ): Promise<SidecarTrust> {
   const { cluster, endpoint, roots } = authority;
+  const admitted = readPodTasks(lifetimeSeconds);
   return {
     env: {
       [SIDECAR_ENV.trust]: 'authority',
       [SIDECAR_ENV.authority]: JSON.stringify({ endpoint, roots: roots() }),
     },
-    admitted: readPodTasks(),
-    token: await createPod(cluster, pod),
+    admitted,
+    token: await createPod(cluster, pod, { admitted }),
   };
 }
 
-const buildPlatform = (endpoint: string, stsEndpoint: string): string => `trust: authority
+const TASKS = 'tasks:\n  accountIds: ["111122223333"]\n';
+
+const buildPlatform = (
+  endpoint: string,
+  stsEndpoint: string,
+  tasks: string,
+): string => `trust: authority
 sidecar:
   image: registry.example/valetkey:0.1.0
 cloud:
   region: eu-central-1
   stsEndpoint: ${stsEndpoint}
   allowHttp: true
-tasks:
-  accountIds: ["111122223333"]
-authority:
+${tasks}authority:
   endpoint: ${endpoint}
   issuer: ${endpoint}
   trustDomain: bench.example

@@ -14,7 +14,7 @@ export async function startFakeSts(delayMs = 0): Promise<FakeSts> {
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
       const form = new URLSearchParams(Buffer.concat(chunks).toString());
-      const answer = renderResponse(Number(form.get('DurationSeconds') ?? 900));
+      const answer = renderStsResponse(Number(form.get('DurationSeconds') ?? 900));
       void pause(delayMs).then(() => {
         response.setHeader('content-type', 'text/xml');
         response.end(answer);
@@ -30,7 +30,8 @@ export async function startFakeSts(delayMs = 0): Promise<FakeSts> {
   return { url: `http://127.0.0.1:${port}`, calls: () => calls, stop };
 }
 
-function renderResponse(durationSeconds: number): string {
+/** The answer of AssumeRoleWithWebIdentity, XML. */
+export function renderStsResponse(durationSeconds: number): string {
   const expiration = new Date(Date.now() + durationSeconds * 1000).toISOString();
   const credentials = [
     '<AccessKeyId>ASIABENCHBENCHBENCH0</AccessKeyId>',

@@ -21,6 +21,9 @@ export type ProgramPlan = {
   core?: Core;
 };
 
+/** Changes how a program is started: what runs it, or its environment. */
+export type WrapCommand = (plan: ProgramPlan) => ProgramPlan;
+
 const canPin = existsSync('/usr/bin/taskset') && availableParallelism() >= 2;
 const cores = { server: '0', load: '1' } as const;
 

@@ -8,8 +8,8 @@ import type { AdmittedTasks, Delivery } from '../lib/contract/task.ts';
 import { getCommand, getCompileCacheFolder } from './bench.ts';
 import type { Bench } from './bench.ts';
 import { findFreePorts } from '../test/kit/free-ports.ts';
-import { startProgram, waitUntilAnswered } from './measured-processes.ts';
-import type { MeasuredProgram } from './measured-processes.ts';
+import { sendGet, startProgram, waitUntilAnswered } from './measured-processes.ts';
+import type { KillableProgram, MeasuredProgram, WrapCommand } from './measured-processes.ts';
 
 /** Our sidecar as a process, as the injected spec would start it. */
 export type SidecarProcess = MeasuredProgram & {
@@ -22,6 +22,14 @@ export type SidecarProcess = MeasuredProgram & {
   gatewayPort: number;
   /** From the start of the process to the first 200 of /readyz. */
   readyMs: number;
+  /** The projected token, which the kubelet replaces. */
+  tokenFile: string;
+  /** Answers at its telemetry port: `/readyz`, `/metrics`. */
+  readTelemetry: (path: string) => Promise<string>;
+  /** Kills the process, as the out-of-memory killer does. */
+  kill: () => Promise<void>;
+  /** Starts it again after `kill`, in the same folders as the kubelet does; `pid` is another one then. */
+  start: () => Promise<void>;
 };
 
 const CONSUMER = 'agent';
@@ -89,20 +97,46 @@ export function createClusterTrust(stsUrl: string, gateway?: Partial<GatewayAcce
   return { env, admitted, token: buildUnsignedToken() };
 }
 
-/** Starts a sidecar and waits until it is ready. */
-export async function startSidecar(bench: Bench, trust: SidecarTrust): Promise<SidecarProcess> {
+/**
+ * Starts a sidecar and waits until it is ready.
+ *
+ * @param wrap how the process is started, given its command; default: as it is
+ */
+export async function startSidecar(
+  bench: Bench,
+  trust: SidecarTrust,
+  wrap: WrapCommand = (plan) => plan,
+): Promise<SidecarProcess> {
   const folder = mkdtempSync(join(bench.folder, 'sidecar-'));
   for (const consumer of trust.admitted.consumers) mkdirSync(join(folder, consumer));
-  writeFileSync(join(folder, 'pod-token'), trust.token);
+  const tokenFile = join(folder, 'pod-token');
+  writeFileSync(tokenFile, trust.token);
   const [loopbackPort = 0, telemetryPort = 0, gatewayPort = 0] = await findFreePorts(3);
   const ports = { loopbackPort, telemetryPort, gatewayPort };
   const env = buildEnvironment(bench, folder, { trust, ...ports });
   const [command, args] = getCommand(bench, 'sidecar');
   const startedAt = performance.now();
-  const program = startProgram({ command, args, env, core: 'server' });
-  await waitUntilAnswered({ port: telemetryPort, path: '/readyz' });
+  const launch = async (): Promise<KillableProgram> => {
+    const started = startProgram(wrap({ command, args, env, core: 'server' }));
+    await waitUntilAnswered({ port: telemetryPort, path: '/readyz' });
+    return started;
+  };
+  let program: KillableProgram | undefined = await launch();
   return {
-    ...program,
+    get pid() {
+      if (program === undefined) throw new Error('the sidecar is killed: it has no process');
+      return program.pid;
+    },
+    stop: async () => program?.stop(),
+    kill: async () => {
+      await program?.kill();
+      program = undefined;
+    },
+    start: async () => {
+      program = await launch();
+    },
+    tokenFile,
+    readTelemetry: async (path) => (await sendGet({ port: telemetryPort, path })).body,
     readyMs: performance.now() - startedAt,
     socket: join(folder, CONSUMER, SOCKET_FILE_NAME),
     loopback: { host: '127.0.0.1', port: loopbackPort },

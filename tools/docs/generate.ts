@@ -11,6 +11,7 @@ import { renderMetricsPage } from './metrics-page.ts';
 import { listChartFiles } from './performance-charts.ts';
 import { renderPerformancePage } from './performance-page.ts';
 import { renderRefusalsPage } from './refusals-page.ts';
+import { renderReliabilityPage } from './reliability-page.ts';
 import { renderResourcesPage } from './resources-page.ts';
 import { renderSizingPage } from './sizing-page.ts';
 
@@ -24,6 +25,7 @@ export const GENERATED_PAGES: Record<string, () => string> = {
   'metrics.md': renderMetricsPage,
   'performance.md': renderPerformancePage,
   'refusals.md': renderRefusalsPage,
+  'reliability.md': renderReliabilityPage,
   'resources.md': renderResourcesPage,
   '../charts/valetkey/README.md': renderChartPage,
   'sizing.md': renderSizingPage,

@@ -137,7 +137,7 @@ export const replaceSections = (page: string, sections: Readonly<Record<string, 
   Object.entries(sections).reduce((text, [name, written]) => {
     const [begin, end] = [`<!-- make docs: ${name} -->`, `<!-- end: ${name} -->`];
     const [from, to] = [text.indexOf(begin), text.indexOf(end)];
-    if (from < 0 || to < from) throw new Error(`sizing.md: expected ${begin} and ${end}`);
+    if (from < 0 || to < from) throw new Error(`the page: expected ${begin} and ${end}`);
     return `${text.slice(0, from)}${begin}\n\n${written}\n\n${text.slice(to)}`;
   }, page);
 

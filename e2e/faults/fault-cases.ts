@@ -1,0 +1,178 @@
+/** One fault: what is promised, what is done to the programs, and what it means to people. */
+export type FaultCase = {
+  /** The promise, one sentence. */
+  readonly sentence: string;
+  readonly fault: string;
+  /** What an agent or a user sees during the fault. */
+  readonly seen: string;
+  readonly lost: string;
+  /** What a person has to do; `none`. */
+  readonly hand: string;
+  /** The objectives of docs/slo.md whose budget it uses. */
+  readonly objectives: readonly Objective[];
+  /**
+   * The end-to-end test, below e2e/tests, that shows it on a cluster with a real cloud. Faults of
+   * `PROCESS_FAULTS` have figures too, with an API server in memory and an STS that can fail.
+   */
+  readonly test?: string;
+};
+
+export type Objective = 'admission' | 'issuing' | 'serving' | 'revocation';
+
+const NOTHING = 'nothing';
+const NONE = 'none';
+
+/** Every fault that is applied and measured, in the order of docs/reliability.md. */
+export const FAULT_CASES = {
+  'sidecar-killed': {
+    sentence: 'A sidecar that is killed at random under 50 requests per second loses no request.',
+    fault: 'SIGKILL at five random times; the program starts again at once.',
+    seen: 'Connections are refused until it listens; a request that is repeated succeeds. It starts a new run. After repeated kills the kubelet waits longer before each start, up to five minutes.',
+    lost: 'runs that were held in its memory; credentials that were handed out stay valid until their end',
+    hand: NONE,
+    objectives: ['serving'],
+    test: 'tasks.e2e.ts',
+  },
+  'authority-killed': {
+    sentence: 'While no replica of the authority runs, agents work on with the runs they have.',
+    fault: 'SIGKILL to the only replica, which starts again after 20 s; runs of 600 s.',
+    seen: 'Credentials are served. A new run gets 503 with Retry-After.',
+    lost: NOTHING,
+    hand: NONE,
+    objectives: ['issuing', 'revocation'],
+    test: 'serial/authority/authority-down.e2e.ts',
+  },
+  'authority-outage': {
+    sentence:
+      'An outage of the authority that outlasts a run ends in 503, never in ended credentials.',
+    fault: 'SIGKILL to the only replica, which starts again after 40 s; runs of 20 s.',
+    seen: 'Credentials until their end, then 503 with Retry-After. Requests that are repeated succeed after the outage.',
+    lost: NOTHING,
+    hand: NONE,
+    objectives: ['issuing', 'serving', 'revocation'],
+    test: 'serial/authority/authority-down.e2e.ts',
+  },
+  'sts-slow': {
+    sentence: 'A slow STS delays new runs only.',
+    fault: 'STS answers after 15 s; then it accepts requests and never answers.',
+    seen: 'Current runs are served. A new run gets 503 with Retry-After in less than the time-out of an SDK.',
+    lost: NOTHING,
+    hand: NONE,
+    objectives: ['issuing'],
+  },
+  'sts-failing': {
+    sentence: 'A failing STS delays new runs only.',
+    fault: 'STS answers 500 InternalFailure.',
+    seen: 'Current runs are served. A new run gets 503 with Retry-After.',
+    lost: NOTHING,
+    hand: NONE,
+    objectives: ['issuing'],
+    test: 'serial/authority/sts-down.e2e.ts',
+  },
+  'sts-throttling': {
+    sentence: 'An STS that throttles delays new runs only.',
+    fault: 'STS answers 400 Throttling.',
+    seen: 'Current runs are served. A new run gets 503 with Retry-After.',
+    lost: NOTHING,
+    hand: NONE,
+    objectives: ['issuing'],
+  },
+  'sts-garbage': {
+    sentence: 'What STS answers is served only if it is complete and valid.',
+    fault:
+      'STS answers 200 with a page of HTML, then with half of a response, then with credentials that ended a minute ago.',
+    seen: 'Current runs are served. A new run gets 503; for ended credentials 403 `clock_skew`.',
+    lost: NOTHING,
+    hand: NONE,
+    objectives: ['issuing'],
+  },
+  'node-clock': {
+    sentence: 'A node clock that is wrong by ten minutes stops runs instead of stretching them.',
+    fault:
+      'libfaketime shifts the time of day of one program by ±10 minutes, but not its monotonic clock. The clock of the machine itself is not changed.',
+    seen: 'No run starts: 403 `clock_skew` or `token_not_yet_valid`, or 503 while the sidecar repeats the exchange.',
+    lost: 'new runs on that node',
+    hand: 'Correct the clock of the node. [ValetkeyClockSkew](runbooks/ValetkeyClockSkew.md) names it.',
+    objectives: ['issuing', 'serving'],
+  },
+  'audit-disk-full': {
+    sentence: 'No run starts that cannot be recorded.',
+    fault:
+      'Other data fills the volume of the audit records to the last byte, and is removed again.',
+    seen: 'Current runs are served. A new run gets 503 `audit_unavailable`.',
+    lost: NOTHING,
+    hand: 'Free or enlarge the volume: [ValetkeyAuditVolumeExhausted](runbooks/ValetkeyAuditVolumeExhausted.md). The authority needs no restart.',
+    objectives: ['issuing'],
+  },
+  'token-file': {
+    sentence:
+      'A token file that is missing, empty or cut stops new runs only, and rotation stops none.',
+    fault:
+      'The file is removed, emptied, cut in half; then the kubelet’s rename replaces it about every millisecond while runs start.',
+    seen: 'Current runs are served. A new run gets 503 `token_unreadable`, or 403 `token_malformed`, which the sidecar remembers for 5 s. During rotation every run starts.',
+    lost: NOTHING,
+    hand: NONE,
+    objectives: ['issuing'],
+  },
+  'memory-limit': {
+    sentence:
+      'Under the memory limit of the chart, a consumer cannot make the kernel kill the sidecar.',
+    fault:
+      'The sidecar runs in a cgroup of 128 MiB, under 50 requests per second and 500 connections with unfinished requests.',
+    seen: 'Connections beyond the limit of a consumer’s listener are closed: its own requests are repeated until the others time out.',
+    lost: NOTHING,
+    hand: NONE,
+    objectives: ['serving'],
+  },
+  'keys-restored': {
+    sentence: 'The authority continues with Secrets that were restored from a backup.',
+    fault:
+      'Its Secrets (CA, signing keys, audit keys) are deleted, its only process is killed, and the Secrets are created again from a backup.',
+    seen: 'Current runs are served. A new run gets 503 until the Secrets are back.',
+    lost: 'nothing, with a backup that is not older than the last rotation',
+    hand: 'Restore the Secrets: [below](#restore-the-secrets-of-the-authority).',
+    objectives: ['issuing', 'revocation'],
+  },
+  soak: {
+    sentence: 'Memory and handles stay flat.',
+    fault:
+      'None: 50 requests per second with runs of 30 s that are renewed, and further runs that are started and completed.',
+    seen: NOTHING,
+    lost: NOTHING,
+    hand: NONE,
+    objectives: [],
+  },
+  'webhook-killed': {
+    sentence:
+      'A replica of the webhook that is killed delays pods and admits none without its sidecar.',
+    fault: 'SIGKILL to one of two replicas during 3,000 creations of pods.',
+    seen: 'Some creations fail with `failed calling webhook`; controllers repeat them.',
+    lost: NOTHING,
+    hand: NONE,
+    objectives: ['admission'],
+    test: 'disruption/load/replica-killed.e2e.ts',
+  },
+  'api-server-restarted': {
+    sentence: 'Runs continue while the API server restarts.',
+    fault: 'The only API server is stopped and started again.',
+    seen: 'Current runs are served. A new run may get 503 with Retry-After.',
+    lost: NOTHING,
+    hand: NONE,
+    objectives: ['issuing'],
+    test: 'disruption/authority.e2e.ts',
+  },
+  'network-cut': {
+    sentence: 'A pod that cannot reach the authority keeps its runs until their end.',
+    fault: 'iptables drops all packets between one pod and the authority.',
+    seen: 'Current runs are served, unless `authority.disconnectTimeout` is set. A new run gets 503.',
+    lost: NOTHING,
+    hand: NONE,
+    objectives: ['issuing', 'serving', 'revocation'],
+    test: 'authority/revocation-cloud.e2e.ts',
+  },
+} as const satisfies Readonly<Record<string, FaultCase>>;
+
+export type FaultId = keyof typeof FAULT_CASES;
+
+export const listFaults = (): readonly (FaultCase & { readonly id: FaultId })[] =>
+  Object.entries(FAULT_CASES).map(([id, given]) => ({ ...given, id: id as FaultId }));

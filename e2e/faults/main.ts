@@ -1,0 +1,87 @@
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import type { FaultId } from './fault-cases.ts';
+import { publishFaultResult, readLoadAverage, type FaultMeasurement } from './fault-results.ts';
+import { withFolder, type RunFault } from './platform-under-fault.ts';
+import { PROCESS_FAULTS, SOAK_MINUTES } from './process-faults.ts';
+
+const HELP = `Apply faults to the programs as they are built, and measure what users see. Needs no cluster, but Linux and root.
+
+  node e2e/faults/main.ts [options]
+
+  --only PATTERN  only faults whose name matches this regular expression:
+                  ${Object.keys(PROCESS_FAULTS).join(', ')}
+  --minutes N     duration of the soak (${SOAK_MINUTES} unless given)
+  --short         only as long as it takes to see that they run; without the soak, unless --only names it
+  --publish       write e2e/faults/results.json, from which make docs writes docs/reliability.md
+  --help          print this help
+
+Exit status 0: every promise was kept; 1: one was not; 2: wrong options.
+`;
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string', default: '' },
+    minutes: { type: 'string', default: `${SOAK_MINUTES}` },
+    short: { type: 'boolean', default: false },
+    publish: { type: 'boolean', default: false },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
+});
+
+const listChosen = (): [FaultId, RunFault][] =>
+  (Object.entries(PROCESS_FAULTS) as [FaultId, RunFault][]).filter(
+    ([id]) =>
+      new RegExp(values.only, 'i').test(id) &&
+      (id !== 'soak' || values.only !== '' || !values.short),
+  );
+
+const measure = (run: RunFault): Promise<FaultMeasurement> =>
+  withFolder((folder) =>
+    run(
+      {
+        folder,
+        programs: join(import.meta.dirname, '../../dist'),
+        baseline: undefined,
+        repeats: 1,
+        seconds: 1,
+        progress: (message) => console.error(message),
+      },
+      { isShort: values.short, minutes: Number(values.minutes) },
+    ),
+  );
+
+/** Whether every fault that was chosen keeps its promise. */
+const runFaults = async (chosen: readonly [FaultId, RunFault][]): Promise<boolean> => {
+  let isKept = true;
+  for (const [id, run] of chosen) {
+    const loadBefore = readLoadAverage();
+    try {
+      const measurement = await measure(run);
+      checkPromises(measurement);
+      if (values.publish) publishFaultResult(id, measurement, { loadBefore });
+      console.log(`${id}: ${JSON.stringify(measurement)}`);
+    } catch (error) {
+      isKept = false;
+      console.error(`${id}: not as promised`, error);
+    }
+  }
+  return isKept;
+};
+
+/** @throws Error if ended credentials were served */
+const checkPromises = ({ load }: FaultMeasurement): void => {
+  if ((load?.servedAfterEnd ?? 0) > 0)
+    throw new Error(`expected no ended credentials, got ${load?.servedAfterEnd} times`);
+};
+
+const main = async (): Promise<number> => {
+  const chosen = listChosen();
+  if (values.help || chosen.length === 0 || !(Number(values.minutes) > 0)) {
+    console.log(HELP);
+    return values.help ? 0 : 2;
+  }
+  return (await runFaults(chosen)) ? 0 : 1;
+};
+
+process.exit(await main());

@@ -1,0 +1,77 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Bench } from '../../bench/bench.ts';
+import type { WrapCommand } from '../../bench/measured-processes.ts';
+import { installDebianPackages } from '../cluster/debian-packages.ts';
+import { startCredentialLoad, summarizeLoad, type HttpAnswer } from './credential-load.ts';
+import type { FaultFigure, FaultMeasurement } from './fault-results.ts';
+import { tryRun, withPlatform, type PlatformOptions } from './platform-under-fault.ts';
+
+const LIBRARY = '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1';
+const LOADER = '/lib64/ld-linux-x86-64.so.2';
+const LOAD_MS = 5_000;
+
+/** Shifts what a program reads as the time of day, not its monotonic clock: a wrong node clock. */
+export const shiftClock =
+  (minutes: number): WrapCommand =>
+  ({ command, args, env, ...plan }) => {
+    const FAKETIME = `${minutes < 0 ? '' : '+'}${minutes}m`;
+    return {
+      ...plan,
+      // Not LD_PRELOAD: the programs refuse to start with it.
+      command: LOADER,
+      args: ['--preload', LIBRARY, command, ...args],
+      env: { ...env, FAKETIME, FAKETIME_DONT_FAKE_MONOTONIC: '1' },
+    };
+  };
+
+/** The code of a refusal. */
+const findCode = ({ Code }: HttpAnswer['body']): string =>
+  typeof Code === 'string' ? Code : 'credentials';
+
+type ClockCase = {
+  readonly name: string;
+  readonly options: PlatformOptions;
+};
+
+const CASES: readonly ClockCase[] = [-10, 10].flatMap((minutes) => {
+  const clock = `clock ${minutes < 0 ? '10 minutes behind' : '10 minutes ahead'}`;
+  return [
+    { name: `agent's node, ${clock}`, options: { wrapSidecar: shiftClock(minutes) } },
+    { name: `authority's node, ${clock}`, options: { authority: { wrap: shiftClock(minutes) } } },
+  ];
+});
+
+/**
+ * Starts one of the programs with a wrong clock: no run may start, or what is served must be valid at the true
+ * time; afterwards the same with the right clock.
+ */
+export const shiftNodeClock = async (bench: Bench): Promise<FaultMeasurement> => {
+  await installDebianPackages(bench.progress, { libfaketime: LIBRARY });
+  const figures: FaultFigure[] = [];
+  let requests = 0;
+  let [refused, lost, servedAfterEnd, longestGapSeconds] = [0, 0, 0, 0];
+  for (const { name, options } of CASES) {
+    const given = { lifetimeSeconds: 300, ...options, awaitCredentials: false };
+    await withPlatform(bench, given, async ({ sidecar }) => {
+      const load = startCredentialLoad({ socket: sidecar.socket, perSecond: 10, repeatMs: 0 });
+      await pause(LOAD_MS);
+      const seen = summarizeLoad(await load.stop());
+      const { status, body } = await tryRun(sidecar);
+      figures.push({
+        name: `${name}: a new run gets ${findCode(body)}, status`,
+        value: status,
+        unit: '',
+      });
+      requests += seen.requests;
+      refused += seen.refused;
+      lost += seen.lost;
+      servedAfterEnd += seen.servedAfterEnd;
+      longestGapSeconds = Math.max(longestGapSeconds, seen.longestGapSeconds);
+    });
+  }
+  return {
+    load: { requests, refused, lost, servedAfterEnd, longestGapSeconds },
+    recoverySeconds: 0,
+    figures,
+  };
+};

@@ -1,0 +1,58 @@
+import { describe, expect, it } from '@jest/globals';
+import { FAULT_CASES, listFaults } from '../../e2e/faults/fault-cases.ts';
+import { readFaultResults } from '../../e2e/faults/fault-results.ts';
+import { PROCESS_FAULTS } from '../../e2e/faults/process-faults.ts';
+import { testFiles } from '../../e2e/test-selection.ts';
+import { readTargets, renderObjectives, renderSummary } from './reliability-page.ts';
+
+describe('the table of faults', () => {
+  it('has a result for each fault that is applied to the programs', () => {
+    expect(Object.keys(readFaultResults()).sort()).toEqual(Object.keys(PROCESS_FAULTS).sort());
+  });
+
+  it('names an existing end-to-end test for each other fault', () => {
+    const files = testFiles.map(({ file }) => file);
+    const others = listFaults().filter(({ id }) => PROCESS_FAULTS[id] === undefined);
+    expect(others.length).toBeGreaterThan(0);
+    for (const { id, test = '' } of others) expect([id, files.includes(test)]).toEqual([id, true]);
+  });
+
+  it('names only existing end-to-end tests', () => {
+    const files = testFiles.map(({ file }) => file);
+    const named = listFaults().flatMap(({ test = [] }) => test);
+    expect(named.filter((test) => !files.includes(test))).toEqual([]);
+  });
+
+  it('has no result in which ended credentials were served or a request was lost', () => {
+    const broken = Object.entries(readFaultResults()).filter(
+      ([id, { load }]) =>
+        load !== undefined && (load.servedAfterEnd > 0 || (load.lost > 0 && !STOPS_RUNS.has(id))),
+    );
+    expect(broken.map(([id]) => id)).toEqual([]);
+  });
+});
+
+/** Faults that refuse every request until a person has acted. */
+const STOPS_RUNS: ReadonlySet<string> = new Set(['node-clock']);
+
+describe('renderSummary', () => {
+  it('shows a dash for the recovery of a fault without figures', () => {
+    const [fault] = listFaults();
+    if (fault === undefined) throw new Error('expected a fault, found none');
+    expect(renderSummary([fault], {})).toMatch(/\| – +\|$/);
+    expect(FAULT_CASES[fault.id].sentence).toBe(fault.sentence);
+  });
+});
+
+describe('renderObjectives', () => {
+  it('computes the outage that uses up an error budget', () => {
+    expect(renderObjectives([], new Map([['issuing', 0.995]]))).toContain(
+      '| `issuing` | 99.5 % | 216 minutes',
+    );
+  });
+
+  it('knows each objective of the chart', () => {
+    expect([...readTargets().keys()]).toEqual(['admission', 'issuing', 'serving', 'revocation']);
+    expect([...readTargets().values()].every((target) => target > 0.9 && target < 1)).toBe(true);
+  });
+});
