@@ -50,7 +50,9 @@ export const runSmokeProbe = async (plan: SmokeProbePlan, deps: ProbeDeps): Prom
     held.set(task, found);
   }
   const [first] = SMOKE_TASKS;
-  const { keys, expiresAt } = held.get(first) as Held;
+  const own = held.get(first);
+  if (own === undefined) return;
+  const { keys, expiresAt } = own;
   for (const [task, each] of held) {
     for (const of of SMOKE_TASKS) {
       const read = await readObject(of, { plan, keys: each.keys }, deps);
@@ -140,14 +142,14 @@ const watchDeadline = async (
   const [first] = SMOKE_TASKS;
   for (;;) {
     const { status, answer } = await readObject(first, access, deps);
-    const lateMs = deps.now() - expiresAt;
-    const afterSeconds = Math.round(lateMs / 1000);
+    const overdueMs = deps.now() - expiresAt;
+    const afterSeconds = Math.round(overdueMs / 1000);
     if (status === 200) deps.print({ step: 'valid' });
     if (status >= 400 && status < 500 && status !== 429) {
       deps.print({ step: 'denied', afterSeconds, answer });
       return;
     }
-    if (lateMs > MAX_LATE_MS) {
+    if (overdueMs > MAX_LATE_MS) {
       deps.print(status === 200 ? { step: 'remains', afterSeconds } : { step: 'failed', answer });
       return;
     }

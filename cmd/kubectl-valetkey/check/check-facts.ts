@@ -219,7 +219,7 @@ const readConstraints = async (
   const withRights = all.map(async (each) => {
     const rights = await Promise.all(
       names.map((name) =>
-        cluster.checkAccessOf(each.subject, buildUseQuestion(name, each.namespace)),
+        cluster.checkSubjectAccess(each.subject, buildUseQuestion(name, each.namespace)),
       ),
     );
     return { ...each, usable: names.filter((_, at) => rights[at]) };

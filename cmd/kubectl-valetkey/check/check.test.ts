@@ -85,7 +85,7 @@ const runCheck = async (words: readonly string[] = [], environment: Environment 
         ...client,
         dryRunPod: (namespace, pod) =>
           client.dryRunPod(namespace, isInjecting ? inject(pod as JsonObject) : pod),
-        checkAccessOf: ({ user }, { name = '' }) =>
+        checkSubjectAccess: ({ user }, { name = '' }) =>
           Promise.resolve(permitted.includes(`${user} ${name}`)),
         inNamespace: (namespace) => ({
           ...client.inNamespace(namespace),

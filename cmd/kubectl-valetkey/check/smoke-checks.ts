@@ -24,12 +24,12 @@ export const checkSmokeTest = (facts: SmokeFacts): readonly CheckRow[] => {
   ];
 };
 
-type LineOf<S extends SmokeProbeLine['step']> = Extract<SmokeProbeLine, { readonly step: S }>;
+type ProbeLine<S extends SmokeProbeLine['step']> = Extract<SmokeProbeLine, { readonly step: S }>;
 
 const filterLines = <S extends SmokeProbeLine['step']>(
   { lines }: SmokeFacts,
   step: S,
-): readonly LineOf<S>[] => lines.filter((line): line is LineOf<S> => line.step === step);
+): readonly ProbeLine<S>[] => lines.filter((line): line is ProbeLine<S> => line.step === step);
 
 const checkScope = (facts: SmokeFacts): CheckResult => {
   const reads = filterLines(facts, 'read');

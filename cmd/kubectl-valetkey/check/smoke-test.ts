@@ -70,11 +70,12 @@ export const runSmokeTest = async (
   const name = `valetkey-smoke-test-${io.newId()}`;
   const objects = cluster.inNamespace(target.namespace);
   const { mode } = platform.cloud.sourceRestriction;
-  let isInterrupted = false;
-  const stopWaiting = io.onInterrupt(() => (isInterrupted = true));
+  const interrupt = new AbortController();
+  const stopWaiting = io.onInterrupt(() => interrupt.abort());
   const observer = createObserver({ objects, name, plan }, io);
   const observe = (): Promise<Observation<true>> => {
-    if (isInterrupted) throw new ToolError(EXIT.problems, [`interrupted; pod ${name} is deleted`]);
+    if (interrupt.signal.aborted)
+      throw new ToolError(EXIT.problems, [`interrupted; pod ${name} is deleted`]);
     return observer.observe();
   };
   try {
@@ -83,7 +84,7 @@ export const runSmokeTest = async (
     return { mode, ...observer.getFacts() };
   } catch (error) {
     const isExpected = error instanceof KubernetesError || error instanceof ToolError;
-    if (isInterrupted || !isExpected) throw error;
+    if (interrupt.signal.aborted || !isExpected) throw error;
     return { mode, ...observer.getFacts(), problem: error.message.replace(/\s+/g, ' ').trim() };
   } finally {
     stopWaiting();

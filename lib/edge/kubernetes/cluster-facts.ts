@@ -4,7 +4,11 @@ import { toMapping, type Mapping } from '../../schema/mapping.ts';
 import type { ApiClient } from './api-client.ts';
 import { createClusterJwksFetcher, readClusterIssuer } from './cluster-issuer.ts';
 import { KubernetesError, findObject } from './kubernetes-error.ts';
-import { checkAccessOf, type AccessQuestion, type AccessSubject } from './self-subject-review.ts';
+import {
+  checkSubjectAccess,
+  type AccessQuestion,
+  type AccessSubject,
+} from './self-subject-review.ts';
 import { readStatusMessage } from './refusal-reasons.ts';
 
 /** Version of a Kubernetes program: `1.34`. */
@@ -52,7 +56,10 @@ export type ClusterFactsReader = {
   /** Of Valetkey's namespace. */
   readonly listNetworkPolicies: () => Promise<readonly Mapping[]>;
   /** Whether RBAC gives another user a right; needs permission to create SubjectAccessReviews. */
-  readonly checkAccessOf: (subject: AccessSubject, question: AccessQuestion) => Promise<boolean>;
+  readonly checkSubjectAccess: (
+    subject: AccessSubject,
+    question: AccessQuestion,
+  ) => Promise<boolean>;
   /** Metrics of a pod in Valetkey's namespace, through the API server; needs permission `pods/proxy`. */
   readonly readMetrics: (pod: string, port: number) => Promise<string>;
 };
@@ -103,7 +110,7 @@ export const createClusterFactsReader = (
       listOptional('/apis/monitoring.coreos.com/v1', 'servicemonitors', `${within}/`),
     listNetworkPolicies: () =>
       list('networkpolicies', `/apis/networking.k8s.io/v1/${within}/networkpolicies`),
-    checkAccessOf: (subject, question) => checkAccessOf(calls, subject, question),
+    checkSubjectAccess: (subject, question) => checkSubjectAccess(calls, subject, question),
     readMetrics: async (pod, port) => {
       const path = `/api/v1/${within}/pods/${encodeURIComponent(pod)}:${port}/proxy/metrics`;
       const call = { method: 'GET', path, maxTextBytes: MAX_METRICS_BYTES } as const;

@@ -57,7 +57,7 @@ export type AccessSubject = { readonly user: string; readonly groups: readonly s
  *
  * @throws KubernetesError
  */
-export const checkAccessOf = async (
+export const checkSubjectAccess = async (
   calls: ApiClient,
   subject: AccessSubject,
   question: AccessQuestion,
