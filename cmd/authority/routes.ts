@@ -27,6 +27,7 @@ import type {
   AuthorityMetrics,
   AuthorityRoute,
 } from '../../lib/edge/telemetry/authority-metrics.ts';
+import type { Tracing } from '../../lib/edge/telemetry/tracing.ts';
 import {
   buildOauthMetadata,
   buildOpenidConfiguration,
@@ -74,6 +75,7 @@ export type AuthorityRouteDeps = {
     AuthorityMetrics,
     'requestAnswered' | 'callsRecorded' | 'gatedCall' | 'delegationCounted' | 'proposalCounted'
   >;
+  readonly tracing: Pick<Tracing, 'wrapListener'>;
   readonly log: Log;
   readonly clock: Pick<Clock, 'monotonic'>;
   /** Logs an internal error and returns the ID of its log line. */
@@ -113,8 +115,13 @@ export const createAuthorityRoutes = (deps: AuthorityRouteDeps): RequestListener
     reportInternalError: (error) =>
       toResponse(buildInternalErrorRefusal(reportInternalError(error))),
   });
-  return identifyRequests(app);
+  return identifyRequests(deps.tracing.wrapListener(app, TRACED_PATHS));
 };
+
+const TRACED_PATHS = [
+  ...[TOKEN_PATH, REVOKE_PATH, DECISIONS_PATH, PROPOSALS_PATH, DELEGATIONS_PATH],
+  ...[CALLS_PATH, RECORDS_PATH, SIGNALS_PATH],
+];
 
 /** Mounts a document at its path and below the issuer's path: an Ingress may forward either. */
 const mountBelowIssuer = <T>(
