@@ -43,6 +43,7 @@ const owners = [
   ['@aws-sdk/client-[a-z0-9]+', '^(lib/edge/aws|e2e|demo)/'],
   ['pino', '^lib/edge/telemetry/'],
   ['prom-client', '^lib/edge/telemetry/'],
+  ['@opentelemetry/[a-z-]+', '^lib/edge/telemetry/'],
   ['express', '^lib/edge/http/'],
   ['undici', '^lib/edge/http/'],
   ['@cedar-policy/cedar-wasm', '^lib/policy/'],

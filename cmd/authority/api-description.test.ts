@@ -33,7 +33,7 @@ import {
   type Replica,
 } from './fixtures/authority-harness.ts';
 import { waitUntil } from '../../test/kit/retry.ts';
-import { createAuthorityRoutes, type AuthorityRouteDeps } from './routes.ts';
+import { createAuthorityApp, type AuthorityRouteDeps } from './routes.ts';
 
 jest.setTimeout(60_000);
 
@@ -46,7 +46,7 @@ describe('the description of the routes of the authority', () => {
 
   it('describes every route of the program, and no other', () => {
     const deps = { authority: { issuer: `https://${HOST}` } } as unknown as AuthorityRouteDeps;
-    const { router } = createAuthorityRoutes(deps) as unknown as {
+    const { router } = createAuthorityApp(deps) as unknown as {
       router: { stack: { route?: { path: string; methods: Record<string, boolean> } }[] };
     };
     // A route of all methods refuses what the others do not take.

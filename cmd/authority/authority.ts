@@ -6,6 +6,7 @@ import {
   createAuthorityMetrics,
   type AuthorityMetrics,
 } from '../../lib/edge/telemetry/authority-metrics.ts';
+import { startTracing, type Tracing } from '../../lib/edge/telemetry/tracing.ts';
 import { createAuditBudget } from '../../lib/exchange/audit-budget.ts';
 import {
   buildReconcilerOptions,
@@ -36,6 +37,8 @@ export type AuthorityDeps = {
   readonly timings: Timings;
   /** Receives audit records as lines, in addition to the replica's volume. */
   readonly output: BootstrapDeps['output'];
+  /** For tests, instead of what the settings say. */
+  readonly tracing?: Tracing;
   /** Of the servers that Upstreams name; for tests. */
   readonly isAllowedAddress?: (address: string) => boolean;
 };
@@ -83,6 +86,13 @@ export const startAuthority = async (
   const deps = { ...given, log: createRequestLog(given.log) };
   const { log, clock, timings } = deps;
   const syncs = createWatchSyncs(clock);
+  const tracing =
+    deps.tracing ??
+    (await startTracing({
+      endpoint: config.tracingEndpoint,
+      samplerRatio: config.tracingSamplerRatio,
+      program: 'authority',
+    }));
   const metrics = createAuthorityMetrics({
     now: clock.now,
     secondsSinceSync: {
@@ -112,7 +122,10 @@ export const startAuthority = async (
     observer: audit,
     onFailure: (error) => log.warn('authority cannot start yet', toErrorFields(error)),
   });
-  const components = createComponents(config, { ...deps, prerequisites, metrics, syncs, budget });
+  const components = createComponents(config, {
+    ...{ ...deps, prerequisites, metrics, syncs, budget },
+    tracing,
+  });
   readiness.setChecks({
     audit: () => audit.isHealthy() && prerequisites.audit.isPublished(),
     keys: () => components.keys.jwks() !== undefined,
@@ -123,7 +136,10 @@ export const startAuthority = async (
   });
   const { authority } = config.platform;
   return telemetry.serve({
-    handler: createAuthorityRoutes({ ...components.routes, authority, metrics, log, clock }),
+    handler: createAuthorityRoutes({
+      ...{ ...components.routes, authority, metrics, log, clock },
+      tracing,
+    }),
     limits: { connections: config.connections, perPeer: config.connectionsPerPeer },
     startCertificates: (observer) => startCertificates(config, deps, { components, observer }),
     drain: () => components.streams.drain(timings.lingerMs),
@@ -134,6 +150,7 @@ export const startAuthority = async (
         log.warn('counted refusals not recorded', toErrorFields(error));
       });
       await prerequisites.audit.close();
+      await tracing.stop();
     },
   });
 };

@@ -1,8 +1,10 @@
 import type { Clock } from '../../lib/contract/clock.ts';
 import type { CloudCredentials } from '../../lib/contract/exchange.ts';
+import type { CloudSettings } from '../../lib/contract/platform.ts';
 import { createAuditUploader, type UploadAuditObject } from '../../lib/edge/aws/audit-bucket.ts';
 import { createDocumentPublisher } from '../../lib/edge/aws/issuer-bucket.ts';
 import { createRolePolicyClient } from '../../lib/edge/aws/role-policies.ts';
+import type { AssumeRole } from '../../lib/edge/aws/sts-call.ts';
 import { createStsClient } from '../../lib/edge/aws/sts-client.ts';
 import {
   createOwnRoleAssumption,
@@ -10,6 +12,7 @@ import {
   type OwnCredentials,
   type OwnRole,
 } from '../../lib/edge/aws/role-assumption.ts';
+import type { Tracing } from '../../lib/edge/telemetry/tracing.ts';
 import { createUpstreamClient } from '../../lib/edge/http/upstream-client.ts';
 import { DOCUMENTS_MAX_AGE_SECONDS } from '../../lib/grant/grant-times.ts';
 import type { GrantKeyStore } from '../../lib/grant/grant-keys.ts';
@@ -37,6 +40,7 @@ export type CloudDeps = {
   readonly reportSkew: (skewMs: number) => void;
   readonly clock: Clock;
   readonly random: () => number;
+  readonly tracing: Pick<Tracing, 'wrap' | 'headers'>;
 };
 
 /** Name of our inline policy on the roles that opt in. */
@@ -50,7 +54,7 @@ export const createCloudAccess = (
   const { cloud, authority } = platform;
   const deps = {
     ...cloudDeps,
-    assumeRole: createStsClient(cloud, { send: createUpstreamClient(cloud, POOL_DEPS).send }),
+    assumeRole: createTracedStsClient(cloud, cloudDeps.tracing),
     sign: keys.sign,
     refreshKeys: keys.refresh,
     cloud,
@@ -89,6 +93,19 @@ export const createCloudAccess = (
       ),
     }),
   };
+};
+
+/** STS gets the context of the trace, which says nothing about who asks. */
+const createTracedStsClient = (
+  cloud: CloudSettings,
+  { wrap, headers }: CloudDeps['tracing'],
+): AssumeRole => {
+  const { send } = createUpstreamClient(cloud, POOL_DEPS);
+  const assumeRole = createStsClient(cloud, {
+    send: (request) =>
+      send({ ...request, headers: new Map([...request.headers, ...Object.entries(headers())]) }),
+  });
+  return wrap('sts.assume_role', assumeRole, 'client');
 };
 
 type Endpoint = Parameters<typeof createRolePolicyClient>[0];

@@ -10,6 +10,7 @@ import { createCheckedLookup } from '../../lib/edge/http/upstream-connector.ts';
 import { createAdminSessions } from '../../lib/edge/postgres/admin-session.ts';
 import { createUserJwksFetcher } from '../../lib/edge/http/user-jwks.ts';
 import type { AuthorityMetrics } from '../../lib/edge/telemetry/authority-metrics.ts';
+import type { Tracing } from '../../lib/edge/telemetry/tracing.ts';
 import type { IssueCredentials } from '../../lib/exchange/authorized-run.ts';
 import {
   createCallerIdentification,
@@ -76,7 +77,7 @@ export type Components = {
   readonly policies: TaskPolicies<CompiledPolicies>;
   readonly revocations: RevocationWatch;
   readonly streams: EventStreams;
-  readonly routes: Omit<AuthorityRouteDeps, 'authority' | 'metrics' | 'log' | 'clock'>;
+  readonly routes: Omit<AuthorityRouteDeps, 'authority' | 'metrics' | 'log' | 'clock' | 'tracing'>;
   /** Records the refusals that were only counted. @throws AuditError */
   readonly recordCounted: () => Promise<void>;
   /** Resolves when no secret of an ended run is being revoked, or after so many milliseconds. */
@@ -90,6 +91,7 @@ export type ComponentDeps = {
   readonly prerequisites: Prerequisites;
   readonly metrics: AuthorityMetrics;
   readonly syncs: WatchSyncs;
+  readonly tracing: Tracing;
   readonly log: Log;
   readonly clock: Clock;
   readonly random: () => number;
@@ -102,7 +104,7 @@ export type ComponentDeps = {
 export const createComponents = (config: AuthorityConfig, deps: ComponentDeps): Components => {
   const loadCatalog = createCatalogLoader();
   const reportInternalError = createInternalErrorReporter(deps.log);
-  const { isAllowedAddress = isCloudAddress } = deps;
+  const { isAllowedAddress = isCloudAddress, tracing } = deps;
   const send = createEndpointSender({ isAllowedAddress });
   const watches = startWatches(config, { ...deps, ...buildSharedDeps(deps), send });
   const { templates, policies, revocations, upstreams, issuerLookup } = watches;
@@ -118,7 +120,8 @@ export const createComponents = (config: AuthorityConfig, deps: ComponentDeps): 
   const { issuer, runEnd, garbageCollector } = runs;
   const rateLimits = createRateLimits(toRateOptions(config), deps.clock);
   const verification = createVerification(deps, { identification, rateLimits });
-  const { record, queue } = deps.prerequisites.audit;
+  const { queue } = deps.prerequisites.audit;
+  const record = tracing.wrap('exchange.record', deps.prerequisites.audit.record);
   deps.metrics.measureCapacity('audit_queue', queue);
   deps.metrics.measureCapacity('token_verifications', rateLimits.verifications);
   const { newRun, belongsTo } = createRunIds(deps.prerequisites.auditKeys.runs);
@@ -142,7 +145,10 @@ export const createComponents = (config: AuthorityConfig, deps: ComponentDeps): 
     ...{ ...verification, checkRateLimits },
     verifyUserToken: identification.verifyUserToken,
     findRevocation: revocations.find,
-    decideRun: createRunDecision({ policies, loadCatalog, chargePairs: rateLimits.chargePairs }),
+    decideRun: tracing.wrap(
+      'exchange.decide',
+      createRunDecision({ policies, loadCatalog, chargePairs: rateLimits.chargePairs }),
+    ),
     computeGates: async (request) => [
       ...(await computeGates({ policies: policies.current(), loadCatalog }, request)),
       ...canaries.listGates(request.task),
@@ -162,11 +168,14 @@ export const createComponents = (config: AuthorityConfig, deps: ComponentDeps): 
       now: deps.clock.now,
     }),
     newRun,
-    issueCredentials: chooseSource({
-      aws: issuer.cloud.issueCredentials,
-      http: secrets.issueHttp,
-      postgres: issueDatabase,
-    }),
+    issueCredentials: tracing.wrap(
+      'exchange.issue',
+      chooseSource({
+        aws: issuer.cloud.issueCredentials,
+        http: secrets.issueHttp,
+        postgres: issueDatabase,
+      }),
+    ),
     discardIssued: secrets.releases.discardIssued,
     record: async (event) => {
       await record(event);
@@ -319,9 +328,9 @@ const startRunComponents = (
     readonly emergencies: Emergencies;
   },
 ) => {
-  const { cluster, metrics, log, timings } = deps;
+  const { cluster, metrics, log, timings, tracing } = deps;
   const shared = buildSharedDeps(deps);
-  const issuer = startIssuer(config, { ...shared, cluster, metrics, log, timings });
+  const issuer = startIssuer(config, { ...shared, cluster, metrics, log, timings, tracing });
   const runEnd = createRunEndHandler(config, { ...shared, cluster, metrics, revocations, issuer });
   const garbageCollector = startGarbageCollector({
     ...shared,
@@ -363,15 +372,18 @@ type Verification = ReturnType<typeof createVerification>;
 
 /** The checks that token exchanges, event streams and ends of runs share. */
 const createVerification = (
-  { prerequisites, budget, clock }: ComponentDeps,
+  { prerequisites, budget, clock, tracing }: ComponentDeps,
   {
     identification,
     rateLimits,
   }: { readonly identification: CallerIdentification; readonly rateLimits: RateLimits },
 ) => ({
-  verifyPodToken: rateLimits.limitVerifications(identification.verifyPodToken),
+  verifyPodToken: tracing.wrap(
+    'exchange.verify_token',
+    rateLimits.limitVerifications(identification.verifyPodToken),
+  ),
   checkRateLimits: rateLimits.checkRateLimits,
-  identifyWorkload: identification.identifyWorkload,
+  identifyWorkload: tracing.wrap('exchange.identify_workload', identification.identifyWorkload),
   recordRefusal: budget.limitRefusals(limitRefusalRecords(prerequisites.audit.record, clock)),
   now: clock.now,
 });

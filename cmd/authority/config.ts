@@ -4,6 +4,7 @@ import { listenAddress } from '../../lib/config/addresses.ts';
 import { checkEnvironment } from '../../lib/config/environment-check.ts';
 import { durationSeconds } from '../../lib/config/durations.ts';
 import { createPlatformFileReader } from '../../lib/config/platform-file.ts';
+import { TRACING_SETTINGS } from '../../lib/config/tracing-settings.ts';
 import {
   formatSettingsHelp,
   readSettings,
@@ -64,6 +65,7 @@ const positiveInteger: Reader<number> = (given, path, faults) =>
 export const DEFAULT_LIMITS = { namespaceRate: 50, connections: 8_192 };
 
 const SETTINGS = {
+  ...TRACING_SETTINGS,
   platform: {
     name: ENV.platformFile,
     help: 'platform settings, a YAML file',

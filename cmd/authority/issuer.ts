@@ -44,7 +44,7 @@ export type IssuerDeps = Omit<CloudDeps, 'keys' | 'reportSkew'> &
 const REFRESH_TIMEOUT_MS = 1_000;
 
 export const startIssuer = (config: AuthorityConfig, deps: IssuerDeps): Issuer => {
-  const { cluster, metrics, clock, random, log, timings } = deps;
+  const { cluster, metrics, clock, random, log, timings, tracing } = deps;
   const records = createAuditQueue(deps);
   const fetchPublishedKeys = createPublicCopyReader(config, deps);
   const keys = startSigningKeyRefresh(config, {
@@ -58,7 +58,13 @@ export const startIssuer = (config: AuthorityConfig, deps: IssuerDeps): Issuer =
     onFailure: () => metrics.reconcileFailed('signing-keys'),
     everyMs: timings.keysMs,
   });
-  const cloud = createCloudAccess(config, { keys, clock, random, reportSkew: metrics.clockSkew });
+  const cloud = createCloudAccess(config, {
+    keys,
+    clock,
+    random,
+    tracing,
+    reportSkew: metrics.clockSkew,
+  });
   const publisher =
     fetchPublishedKeys && startPublisher(config, deps, { keys, cloud, fetchPublishedKeys });
   if (publisher !== undefined) keys.subscribe(publisher.wake);

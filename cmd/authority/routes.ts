@@ -27,6 +27,7 @@ import type {
   AuthorityMetrics,
   AuthorityRoute,
 } from '../../lib/edge/telemetry/authority-metrics.ts';
+import type { Tracing } from '../../lib/edge/telemetry/tracing.ts';
 import {
   buildOauthMetadata,
   buildOpenidConfiguration,
@@ -74,16 +75,21 @@ export type AuthorityRouteDeps = {
     AuthorityMetrics,
     'requestAnswered' | 'callsRecorded' | 'gatedCall' | 'delegationCounted' | 'proposalCounted'
   >;
+  readonly tracing: Pick<Tracing, 'wrapListener'>;
   readonly log: Log;
   readonly clock: Pick<Clock, 'monotonic'>;
   /** Logs an internal error and returns the ID of its log line. */
   readonly reportInternalError: (error: unknown) => string;
 };
 
-/** Creates the authority's routes. The rate limit of the peer applies before a request is read. */
-export const createAuthorityRoutes = (deps: AuthorityRouteDeps): RequestListener => {
+/** Creates the authority's routes; each request gets an ID and continues its trace. */
+export const createAuthorityRoutes = (deps: AuthorityRouteDeps): RequestListener =>
+  identifyRequests(deps.tracing.wrapListener(createAuthorityApp(deps), TRACED_PATHS));
+
+/** The rate limit of the peer applies before a request is read. */
+export const createAuthorityApp = (deps: AuthorityRouteDeps): RequestListener => {
   const { authority, jwks, reportInternalError } = deps;
-  const app = createFormApp({
+  return createFormApp({
     posts: {
       [TOKEN_PATH]: withMetrics('token', deps, (call) => startRun(call, deps)),
       [REVOKE_PATH]: withMetrics('revoke', deps, (call) => finishRun(call, deps)),
@@ -113,8 +119,12 @@ export const createAuthorityRoutes = (deps: AuthorityRouteDeps): RequestListener
     reportInternalError: (error) =>
       toResponse(buildInternalErrorRefusal(reportInternalError(error))),
   });
-  return identifyRequests(app);
 };
+
+const TRACED_PATHS = [
+  ...[TOKEN_PATH, REVOKE_PATH, DECISIONS_PATH, PROPOSALS_PATH, DELEGATIONS_PATH],
+  ...[CALLS_PATH, RECORDS_PATH, SIGNALS_PATH],
+];
 
 /** Mounts a document at its path and below the issuer's path: an Ingress may forward either. */
 const mountBelowIssuer = <T>(

@@ -1,4 +1,5 @@
 import { listenAddress, origin, type Address } from '../../lib/config/addresses.ts';
+import { TRACING_SETTINGS } from '../../lib/config/tracing-settings.ts';
 import { certificateBundle } from '../../lib/config/certificate-bundle.ts';
 import { checkEnvironment } from '../../lib/config/environment-check.ts';
 import { cloudGroup, gatewayAccess } from '../../lib/config/platform-schema.ts';
@@ -119,6 +120,7 @@ type TrustMode = (typeof TRUST_MODES)[number];
 
 /** All settings of the sidecar; injection sets each of them. */
 const SETTINGS = {
+  ...TRACING_SETTINGS,
   trust: {
     name: ENV.trust,
     help: 'cluster: credentials come directly from STS; authority: from the authority',

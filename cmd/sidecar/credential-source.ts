@@ -31,6 +31,8 @@ export type CredentialSourceDeps = {
   readonly schedule: Schedule;
   /** A number from 0 to 1, for jitter. */
   readonly random: () => number;
+  /** The context of the trace of an exchange; absent: tracing is off. */
+  readonly getTraceHeaders?: () => Readonly<Record<string, string>>;
 };
 
 /** Creates the source that the trust setting selects. Opens no connection yet. */
@@ -47,7 +49,7 @@ const createAuthoritySource = (
   { authority: access, tokenFile }: AuthorityConfig,
   deps: CredentialSourceDeps,
 ): CredentialSource => {
-  const { clock, metrics, random, schedule } = deps;
+  const { clock, metrics, random, schedule, getTraceHeaders } = deps;
   const readToken = createTokenReader(tokenFile);
   const monitor = createHeartbeatMonitor(clock);
   const client = createLazyAuthorityClient(async () => {
@@ -59,6 +61,7 @@ const createAuthoritySource = (
       pause,
       onContact: monitor.recordDecision,
       reportSkew: (skewMs) => metrics.clockSkew(skewMs / 1000),
+      ...(getTraceHeaders && { getTraceHeaders }),
     });
   });
   const { disconnectTimeoutSeconds: disconnectTimeoutSeconds } = access;

@@ -1,3 +1,4 @@
+import { startTracing } from '../../lib/edge/telemetry/tracing.ts';
 import { createSidecarLog } from '../../lib/edge/telemetry/sidecar-log.ts';
 import { ListenError } from '../../lib/edge/http/local-listener.ts';
 import { formatFieldError } from '../../lib/schema/field-error.ts';
@@ -21,6 +22,11 @@ const serve = async (config: SidecarConfig): Promise<void> => {
   const terminated = new Promise((resolve) =>
     process.once('SIGTERM', resolve).once('SIGINT', resolve),
   );
+  const tracing = await startTracing({
+    endpoint: config.tracingEndpoint,
+    samplerRatio: config.tracingSamplerRatio,
+    program: 'sidecar',
+  });
   const sidecar = await startSidecar({
     config,
     log,
@@ -28,11 +34,16 @@ const serve = async (config: SidecarConfig): Promise<void> => {
     schedule,
     write: (text, done) => void process.stdout.write(text, done),
     drainMs: DRAIN_MS,
+    tracing,
     createCredentialSource: (metrics) =>
-      createCredentialSource(config, { metrics, log, clock, schedule, random: Math.random }),
+      createCredentialSource(config, {
+        ...{ metrics, log, clock, schedule, random: Math.random },
+        getTraceHeaders: tracing.headers,
+      }),
   });
   await terminated;
   await sidecar.stop();
+  await tracing.stop();
 };
 
 const main = async (): Promise<number> => {

@@ -27,6 +27,7 @@ import {
   withdrawToken,
 } from '../../lib/edge/http/local-token-file.ts';
 import type { FindPeerUid } from '../../lib/edge/gateway/peer.ts';
+import { NO_TRACING, type Tracing } from '../../lib/edge/telemetry/tracing.ts';
 import { createLazySidecarMetrics } from '../../lib/edge/telemetry/lazy-sidecar-metrics.ts';
 import { createMetricsServer } from '../../lib/edge/telemetry/metrics-server.ts';
 import type { GatewayState, SidecarMetrics } from '../../lib/edge/telemetry/sidecar-metrics.ts';
@@ -54,6 +55,8 @@ export type SidecarDeps = {
   /** Standard output, for the journal of calls. */
   readonly write: WriteText;
   readonly createCredentialSource: (metrics: SidecarMetrics) => CredentialSource;
+  /** Absent: off. */
+  readonly tracing?: Pick<Tracing, 'wrap'>;
   /** How long requests get 503 after shutdown began. */
   readonly drainMs: number;
   /** For tests, whose clouds are on loopback. */
@@ -179,7 +182,7 @@ const createRegistry = (
     readGateway: () => GatewayState | undefined;
   },
 ) => {
-  const { config, clock, schedule, log, createCredentialSource } = deps;
+  const { config, clock, schedule, log, createCredentialSource, tracing = NO_TRACING } = deps;
   const localKeys = module?.createPodKeys(config);
   const budgets = module?.createPodBudgets(config, clock);
   const metrics = createLazySidecarMetrics({
@@ -195,7 +198,7 @@ const createRegistry = (
   const fixedKeyAnswers = new Map<string, boolean>();
   const registry: RunRegistry = createRunRegistry({
     exchange: createNotedExchange(
-      createObservedExchange(source.exchange, {
+      createObservedExchange(tracing.wrap('sidecar.exchange', source.exchange, 'root'), {
         ...{ metrics, log, clock, fixedKeyAnswers },
         createRequestId: randomUUID,
       }),

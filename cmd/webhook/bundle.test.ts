@@ -1,6 +1,8 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { request } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -10,7 +12,7 @@ import {
   createCertificateAuthority,
   signLeaf,
 } from '../../lib/certificate/certificate-authority.ts';
-import { WEBHOOK_ENV, WEBHOOK_TUNING_ENV } from '../../lib/contract/environment.ts';
+import { TRACING_ENV, WEBHOOK_ENV, WEBHOOK_TUNING_ENV } from '../../lib/contract/environment.ts';
 import { NODE_PATH, PROGRAM_FOLDER } from '../../lib/contract/paths.ts';
 import { WEBHOOK_COMMAND } from '../../lib/contract/runtime.ts';
 import { findFreePorts } from '../../test/kit/free-ports.ts';
@@ -109,6 +111,29 @@ const waitForAnswer = (
     },
     { intervalMs: 50 },
   );
+
+describe('the webhook bundle with a collector of spans', () => {
+  it('loads tracing next to it and sends a span of each review', async () => {
+    const received: string[] = [];
+    const collector = createServer((asked, response) => {
+      asked.on('data', (chunk: Buffer) => received.push(chunk.toString()));
+      asked.on('end', () => response.setHeader('Content-Type', 'application/json').end('{}'));
+    });
+    await new Promise<void>((resolve) => collector.listen(0, '127.0.0.1', resolve));
+    const child = start({
+      [TRACING_ENV.endpoint]: `http://127.0.0.1:${(collector.address() as AddressInfo).port}`,
+      [TRACING_ENV.samplerRatio]: '1',
+    });
+    const output = outputUntil(child, 'shutdown started');
+    await waitForAnswer(child, { path: '/mutate', body: {}, output });
+    const ended = exit(child);
+    child.kill('SIGTERM');
+    expect(await ended).toBe(0);
+    collector.closeAllConnections();
+    collector.close();
+    expect(received.join('')).toContain('"name":"POST /mutate"');
+  });
+});
 
 describe('the webhook bundle, in another directory and with the flags of the image', () => {
   it('reads the catalog next to it, injects a pod, and exits with 0 on SIGTERM', async () => {

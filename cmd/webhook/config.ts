@@ -4,6 +4,7 @@ import { listenAddress } from '../../lib/config/addresses.ts';
 import { checkEnvironment } from '../../lib/config/environment-check.ts';
 import { durationSeconds } from '../../lib/config/durations.ts';
 import { createPlatformFileReader } from '../../lib/config/platform-file.ts';
+import { TRACING_SETTINGS } from '../../lib/config/tracing-settings.ts';
 import {
   formatSettingsHelp,
   readSettings,
@@ -42,6 +43,7 @@ const readText = (path: string): string | undefined => {
 };
 
 const SETTINGS = {
+  ...TRACING_SETTINGS,
   platform: {
     name: ENV.platformFile,
     help: "file with the platform's settings, YAML",

@@ -10,6 +10,7 @@ import {
   createWebhookMetrics,
   type WebhookMetrics,
 } from '../../lib/edge/telemetry/webhook-metrics.ts';
+import { startTracing, type Tracing } from '../../lib/edge/telemetry/tracing.ts';
 import { createTaskReader } from '../../lib/injection/declared-tasks.ts';
 import { evaluateAdmission, type AdmissionStage } from '../../lib/injection/admission.ts';
 import { evaluateWorkload } from '../../lib/injection/workload-admission.ts';
@@ -50,6 +51,8 @@ export type WebhookDeps = {
   readonly log: Log;
   readonly clock: Clock;
   readonly random: () => number;
+  /** For tests, instead of what the settings say. */
+  readonly tracing?: Tracing;
   readonly timings: Timings;
 };
 
@@ -75,6 +78,13 @@ export const startWebhook = async (config: WebhookConfig, given: WebhookDeps): P
   const deps = { ...given, log: createRequestLog(given.log) };
   const { log, clock, timings } = deps;
   const loadCatalog = createCatalogLoader();
+  const tracing =
+    deps.tracing ??
+    (await startTracing({
+      endpoint: config.tracingEndpoint,
+      samplerRatio: config.tracingSamplerRatio,
+      program: 'webhook',
+    }));
   const syncs = { templates: createWatchSync(clock), policies: createWatchSync(clock) };
   const metrics = createWebhookMetrics({
     now: clock.now,
@@ -106,12 +116,15 @@ export const startWebhook = async (config: WebhookConfig, given: WebhookDeps): P
     { readiness, metrics, log },
   );
   return telemetry.serve({
-    handler: createAdmissionApp(config, deps, { templates, metrics, unready, gate, loadCatalog }),
+    handler: createAdmissionApp(config, deps, {
+      ...{ templates, metrics, unready, gate, loadCatalog, tracing },
+    }),
     startCertificates: (observer) => startCertificates(config, deps, observer),
-    stop: () => {
+    stop: async () => {
       stopTemplateUpdates();
       gate?.stop();
       templates.stop();
+      await tracing.stop();
     },
   });
 };
@@ -188,12 +201,13 @@ type AdmissionAppDeps = {
   readonly unready: Readiness['unready'];
   readonly gate: PolicyGate | undefined;
   readonly loadCatalog: LoadCatalog;
+  readonly tracing: Tracing;
 };
 
 const createAdmissionApp = (
   { platform }: WebhookConfig,
   { log, clock, cluster }: WebhookDeps,
-  { templates, metrics, unready, gate, loadCatalog }: AdmissionAppDeps,
+  { templates, metrics, unready, gate, loadCatalog, tracing }: AdmissionAppDeps,
 ) => {
   const reportInternalError = createInternalErrorReporter(log);
   const admission: AdmissionDeps = {
@@ -203,12 +217,19 @@ const createAdmissionApp = (
     refreshIfUnknown: templates.refreshIfUnknown,
     readTasks: cacheTasks(createTaskReader(platform, loadCatalog)),
     ...(gate && { evaluatePolicy: gate.evaluatePolicy, findUpstreamUrl: gate.findUpstreamUrl }),
-    ...(cluster && { readPodContext: createPodContextReader({ ...cluster, log }) }),
+    ...(cluster && {
+      readPodContext: tracing.wrap(
+        'admission.read_context',
+        createPodContextReader({ ...cluster, log }),
+      ),
+    }),
   };
-  const evaluate =
-    (stage: AdmissionStage) =>
-    async (request: AdmissionRequest): Promise<AdmissionOutcome> =>
-      (await evaluateAdmission(stage, request, admission)).outcome;
+  const evaluate = (stage: AdmissionStage) =>
+    tracing.wrap(
+      'admission.evaluate',
+      async (request: AdmissionRequest): Promise<AdmissionOutcome> =>
+        (await evaluateAdmission(stage, request, admission)).outcome,
+    );
   const posts = createAdmissionRoutes({
     mutatePod: evaluate('mutate'),
     validatePod: evaluate('validate'),
@@ -219,5 +240,6 @@ const createAdmissionApp = (
     clock,
     reportInternalError,
   });
-  return identifyRequests(createJsonApp({ posts, unready, reportInternalError }));
+  const app = createJsonApp({ posts, unready, reportInternalError });
+  return identifyRequests(tracing.wrapListener(app, Object.keys(posts)));
 };

@@ -28,6 +28,7 @@ import { platformSchema, type PlatformFile } from './platform-schema.ts';
  *   resources: {memory: 128Mi, cpu: 100m}
  *   allowedChanges: {images: [], env: [], maxResources: {memory: 256Mi, cpu: "1"}}
  *   imagePullSecrets: []                   # added to pods that do not name them
+ *   tracing: {endpoint: …, samplerRatio: 0.1} # omitted: sidecars send no spans
  * cloud:
  *   region: eu-central-1
  *   regions: [eu-central-1]                # that the gateway signs for; omitted: region alone

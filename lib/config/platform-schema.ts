@@ -89,6 +89,11 @@ const secretName = string({
   pattern: /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/,
 });
 
+const samplerRatio = value(
+  'a number from 0 to 1',
+  (given): given is number => typeof given === 'number' && given >= 0 && given <= 1,
+);
+
 const createSidecarReader = (defaultAudience: string) =>
   object({
     image,
@@ -97,6 +102,7 @@ const createSidecarReader = (defaultAudience: string) =>
     resources: withEmptyDefault(resources),
     allowedChanges: withEmptyDefault(allowedChanges),
     imagePullSecrets: withDefault(list(secretName, { max: 16 }), []),
+    tracing: { optional: object({ endpoint: origin(['https:', 'http:']), samplerRatio }) },
   });
 
 const endpoint = object({

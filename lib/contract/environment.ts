@@ -89,6 +89,14 @@ export const WEBHOOK_ENV = {
   logLevelFile: 'VALETKEY_LOG_LEVEL_FILE',
 } as const;
 
+/** Tracing of every program, by the names of OpenTelemetry's specification. */
+export const TRACING_ENV = {
+  /** `http(s)://host:port` of a collector; empty: tracing is off. */
+  endpoint: 'OTEL_EXPORTER_OTLP_ENDPOINT',
+  /** Share of the traces that is kept, from 0 to 1. */
+  samplerRatio: 'OTEL_TRACES_SAMPLER_ARG',
+} as const;
+
 /** Level of the log of webhook and authority where no file states one. The chart does not set it. */
 export const LOG_LEVEL_ENV = 'VALETKEY_LOG_LEVEL';
 

@@ -258,6 +258,8 @@ export type Platform = {
     readonly allowedChanges: AllowedChanges;
     /** Secrets for pulling the sidecar's image, added to pods that do not name them. Absent: none. */
     readonly imagePullSecrets?: readonly string[];
+    /** Where sidecars send spans. Absent: they send none. */
+    readonly tracing?: { readonly endpoint: string; readonly samplerRatio: number };
   };
   readonly cloud: CloudSettings;
   readonly tasks: TaskLimits;

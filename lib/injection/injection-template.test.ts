@@ -43,6 +43,15 @@ describe('buildInjectionTemplate', () => {
     expect(JSON.parse(text)).toMatchObject({ disconnectTimeoutSeconds: 90 });
   });
 
+  it('passes the settings of tracing only if sidecars send spans', () => {
+    const tracing = { endpoint: 'http://collector:4318', samplerRatio: 0.5 };
+    const traced = { ...platform, sidecar: { ...platform.sidecar, tracing } };
+    const env = readSidecarEnv(traced);
+    expect(env.get('OTEL_EXPORTER_OTLP_ENDPOINT')).toBe('http://collector:4318');
+    expect(env.get('OTEL_TRACES_SAMPLER_ARG')).toBe('0.5');
+    expect(readSidecarEnv(platform).has('OTEL_EXPORTER_OTLP_ENDPOINT')).toBe(false);
+  });
+
   it('depends on the trust bundle, and throws without one', () => {
     const [one, other] = ['a', 'b'].map(
       (trustBundle) => buildInjectionTemplate(authorityPlatform, trustBundle).hash,

@@ -1,6 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { AuthorityAccess } from '../contract/authority-api.ts';
-import { CONSUMER_ENV, SIDECAR_ENV, SIGN_CONSUMER_ENV } from '../contract/environment.ts';
+import {
+  CONSUMER_ENV,
+  SIDECAR_ENV,
+  SIGN_CONSUMER_ENV,
+  TRACING_ENV,
+} from '../contract/environment.ts';
 import {
   INJECTED_LABEL,
   SIDECAR_CONTAINER,
@@ -151,7 +156,16 @@ const buildSidecarEnv = (platform: Platform, trustBundle: string): readonly EnvV
   { name: SIDECAR_ENV.telemetry, value: `:${TELEMETRY_LISTEN}` },
   { name: SIDECAR_ENV.gateway, value: toEnvironmentJson(buildGatewayAccess(platform)) },
   { name: SIDECAR_ENV.gatewayListen, value: GATEWAY_ADDRESS },
+  ...buildTracingEnv(platform.sidecar),
 ];
+
+const buildTracingEnv = ({ tracing }: Platform['sidecar']): readonly EnvVar[] =>
+  tracing === undefined
+    ? []
+    : [
+        { name: TRACING_ENV.endpoint, value: tracing.endpoint },
+        { name: TRACING_ENV.samplerRatio, value: String(tracing.samplerRatio) },
+      ];
 
 /** Under both kinds of trust, because the gateway signs requests to the cloud itself. */
 const buildGatewayAccess = ({ gateway, cloud }: Platform): GatewayAccess => {

@@ -5,6 +5,14 @@ export type LazyBundle = {
   readonly module: string;
   /** Beside the program's bundle. */
   readonly file: string;
+  /** The module's path in the repository, if it is not in that folder. */
+  readonly source?: string;
+};
+
+const TRACING = {
+  module: './otlp-tracing.ts',
+  source: 'lib/edge/telemetry/otlp-tracing.ts',
+  file: 'tracing.cjs',
 };
 
 /**
@@ -16,4 +24,8 @@ export const LAZY_BUNDLES: readonly LazyBundle[] = [
   { program: 'sidecar', module: './gateway-handler.ts', file: 'sidecar-gateway.cjs' },
   { program: 'sidecar', module: '@aws-sdk/client-sts', file: 'sidecar-sts.cjs' },
   { program: 'sidecar', module: 're2js', file: 'sidecar-patterns.cjs' },
+  // Tracing is off in most installations.
+  { program: 'sidecar', ...TRACING },
+  { program: 'webhook', ...TRACING },
+  { program: 'authority', ...TRACING },
 ];

@@ -72,8 +72,9 @@ const bundleAll = async (): Promise<readonly string[]> => {
   const programs = listPrograms().map((name) =>
     bundle(join('cmd', name, 'main.ts'), { file: `${name}.cjs`, plugins: [keepLazyModules(name)] }),
   );
-  const lazy = LAZY_BUNDLES.map(({ program, module, file }) =>
-    bundle(isPath(module) ? join('cmd', program, module) : module, { file }),
+  const distinct = new Map(LAZY_BUNDLES.map((each) => [each.file, each]));
+  const lazy = [...distinct.values()].map(({ program, module, file, source }) =>
+    bundle(source ?? (isPath(module) ? join('cmd', program, module) : module), { file }),
   );
   return (await Promise.all([...programs, ...lazy])).flat();
 };

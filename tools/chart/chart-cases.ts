@@ -259,6 +259,30 @@ const platformCases: readonly ChartCase[] = [
 
 const webhookCases: readonly ChartCase[] = [
   {
+    name: 'spans of every program',
+    values: {
+      tracing: {
+        endpoint: 'http://collector.observability.svc:4318',
+        samplerRatio: 1,
+        sidecars: true,
+      },
+    },
+    fields: [
+      [DEPLOYMENT, `${POD}.containers[0].env.length`, 14],
+      [
+        'Platform',
+        'sidecar.tracing',
+        { endpoint: 'http://collector.observability.svc:4318', samplerRatio: 1 },
+      ],
+      [POLICY, 'spec.egress[1].ports', [{ port: 4318, protocol: 'TCP' }]],
+      [
+        'NetworkPolicy/valetkey-authority',
+        'spec.egress[2].ports',
+        [{ port: 4318, protocol: 'TCP' }],
+      ],
+    ],
+  },
+  {
     name: 'one replica without a disruption budget',
     values: { webhook: { replicas: 1 } },
     removes: ['PodDisruptionBudget/valetkey-webhook'],

@@ -7,6 +7,7 @@ import {
   AUTHORITY_TUNING_ENV,
   LOG_LEVEL_FILES,
   PLATFORM_FILE,
+  TRACING_ENV,
   WEBHOOK_ENV,
 } from '../../lib/contract/environment.ts';
 import * as names from '../../lib/contract/names.ts';
@@ -26,6 +27,7 @@ export const CONTRACT_FILE = join(import.meta.dirname, '../../charts/valetkey', 
 export const buildContractValues = () => ({
   domain: names.DOMAIN,
   newInstallation: NEW_INSTALLATION,
+  tracingEnvironment: TRACING_ENV,
   injectionTemplatesConfigMap: names.INJECTION_TEMPLATES_CONFIG_MAP,
   sidecar: {
     injectedLabel: names.INJECTED_LABEL,

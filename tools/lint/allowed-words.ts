@@ -35,6 +35,10 @@ export const ALLOWED_WORDS: Readonly<Record<string, Readonly<Record<string, stri
   'e2e/clients/rust/Cargo.toml': { edition: 'Cargo: the key of a package' },
   'lib/edge/http/http2-exchange.ts': { alive: 'HTTP: Connection: keep-alive' },
   'lib/edge/http/https-server.test.ts': { alive: 'HTTP: Connection: keep-alive' },
+  'lib/edge/telemetry/otlp-tracing.ts': {
+    asynclocalstoragecontextmanager: 'a name of OpenTelemetry',
+    setglobalcontextmanager: 'a name of OpenTelemetry',
+  },
   'tools/chart/chart-cases.ts': { certmanager: 'the product cert-manager, as in values.yaml' },
   'test/kit/static-cases.ts': {
     nodeselectorterms: 'a field of Kubernetes pods',

@@ -95,6 +95,28 @@ the issuers' documents are fetched directly. The issuer in the cluster is the au
 {{- $port | default (ternary "80" "443" (hasPrefix "http:" .)) -}}
 {{- end }}
 
+{{/* Variables of tracing, by the names of OpenTelemetry. */}}
+{{- define "valetkey.tracingEnv" -}}
+{{- $env := (include "valetkey.contract" . | fromJson).tracingEnvironment }}
+{{- with .Values.tracing }}
+{{- if .endpoint }}
+- name: {{ $env.endpoint }}
+  value: {{ .endpoint | quote }}
+- name: {{ $env.samplerRatio }}
+  value: {{ .samplerRatio | toString | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Egress to the collector of spans. */}}
+{{- define "valetkey.tracingEgress" -}}
+{{- with .Values.tracing.endpoint }}
+# The collector of spans.
+- ports:
+    - { port: {{ include "valetkey.urlPort" . }}, protocol: TCP }
+{{- end }}
+{{- end }}
+
 {{/* Extra volumes of a component, under names of their own, and their read-only mounts. */}}
 {{- define "valetkey.extraVolumes" -}}
 {{- range . }}
@@ -165,6 +187,7 @@ Without policies, nothing could permit an exception.
 {{- $allowedChanges := pick .Values.sidecar.allowedChanges "images" "env" }}
 {{- with .Values.sidecar.allowedChanges.maxResources }}{{ $_ := set $allowedChanges "maxResources" . }}{{ end }}
 {{- $_ := set $sidecar "allowedChanges" $allowedChanges }}
+{{- if and .Values.tracing.endpoint .Values.tracing.sidecars }}{{ $_ := set $sidecar "tracing" (pick .Values.tracing "endpoint" "samplerRatio") }}{{ end }}
 {{- $cloud := pick .Values.cloud "region" "allowHttp" "dialect" }}
 {{- range $key := list "stsEndpoint" "caBundle" "httpsProxy" "regions" "endpoints" }}
 {{- with index $.Values.cloud $key }}{{ $_ := set $cloud $key . }}{{ end }}

@@ -22,6 +22,8 @@ export type AuthorityExchangeDeps = RetryDeps & {
   readonly reportSkew: (skewMs: number) => void;
   /** Called for each decision of the authority, positive or negative. */
   readonly onContact: () => void;
+  /** The context of the trace of an exchange. */
+  readonly getTraceHeaders?: () => Readonly<Record<string, string>>;
   readonly attemptTimeoutMs?: number;
 };
 
@@ -54,7 +56,10 @@ const tryOnce = async (
   const sentAt = clock.now();
   const form = buildTokenForm(request, { podToken: token, attempt: id });
   const { requestId } = request;
-  const headers = { ...(requestId !== undefined && { [REQUEST_ID_HEADER]: requestId }) };
+  const headers = {
+    ...deps.getTraceHeaders?.(),
+    ...(requestId !== undefined && { [REQUEST_ID_HEADER]: requestId }),
+  };
   const response = await connection.post(TOKEN_PATH, form, limited, headers);
   const midpoint = (sentAt + clock.now()) / 2;
   if (response.status === 200) {
