@@ -138,9 +138,15 @@ export const createComponents = (config: AuthorityConfig, deps: ComponentDeps): 
     now: deps.clock.now,
   });
   const reportRunEnd: typeof runEnd.reportRunEnd = async (ended) => {
-    await Promise.all([runEnd.reportRunEnd(ended), databaseRoles.reportRunEnd(ended)]);
+    const isPublished = runEnd.reportRunEnd(ended);
+    await Promise.all([isPublished, databaseRoles.reportRunEnd(ended)]);
+    return isPublished;
   };
   const orphanedRuns = startOrphans(config, deps, { revocations, reportRunEnd });
+  const recordRun: typeof record = async (event) => {
+    await record(event);
+    orphanedRuns.observe(event);
+  };
   const exchange: TokenEndpointDeps = {
     ...{ ...verification, checkRateLimits },
     verifyUserToken: identification.verifyUserToken,
@@ -177,10 +183,7 @@ export const createComponents = (config: AuthorityConfig, deps: ComponentDeps): 
       }),
     ),
     discardIssued: secrets.releases.discardIssued,
-    record: async (event) => {
-      await record(event);
-      orphanedRuns.observe(event);
-    },
+    record: recordRun,
     emitPodEvent: createPodEventReporter(deps),
     reportInternalError,
   };
@@ -192,7 +195,7 @@ export const createComponents = (config: AuthorityConfig, deps: ComponentDeps): 
   const readTicket = tickets.open;
   const callRecords = { ...verification, checkRateLimits, record, belongsTo, readTicket };
   const { readRelease } = secrets.releases;
-  const endRun = { ...callRecords, reportRunEnd, readRelease };
+  const endRun = { ...callRecords, record: recordRun, reportRunEnd, readRelease };
   const counted = startCountedRecords({
     ...buildSharedDeps(deps),
     takeCounted: () => [...canaries.takeUnrecorded(), ...deps.budget.takeCounted()],

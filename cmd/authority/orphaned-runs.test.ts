@@ -28,6 +28,8 @@ const start = () => {
   let monotonic = 0;
   let listMs = 0;
   let isRefusing = false;
+  let reports = 0;
+  let limit = Infinity;
   let next = { delayMs: 0, action: (): void => undefined };
   const orphaned = startOrphanedRuns({
     roles: [ROLE],
@@ -39,8 +41,10 @@ const start = () => {
     revocations: { index: () => indexRevocations(revocations), isCurrent: () => true },
     reportRunEnd: ({ run, end, hasDelegated }) => {
       if (isRefusing) return Promise.reject(new Error('no API server'));
+      reports += 1;
+      if (reports > limit) return Promise.resolve(false);
       ended.push(`${run} ${end}${hasDelegated ? ' delegated' : ''}`);
-      return Promise.resolve();
+      return Promise.resolve(true);
     },
     record: (event) => Promise.resolve(void records.push(event)),
     onEnded: () => undefined,
@@ -64,6 +68,8 @@ const start = () => {
     ...{ orphaned, records, ended, failures, running, pass },
     countLists: () => lists,
     slowDown: (ms: number) => void (listMs = ms),
+    countReports: () => reports,
+    limitReports: (most: number) => void (limit = most),
     refuse: (state: boolean) => void (isRefusing = state),
     revoke: (run: string) => {
       const spec = { run, reason: 'completed', by: 'authority' };
@@ -87,7 +93,7 @@ describe('startOrphanedRuns', () => {
         ...{ kind: 'run.ended', at: expect.any(Number), run: 'one', reason: 'terminated' },
         ...{ actor: buildIssued('one').actor, task: 'summarize', deadline: DEADLINE },
         decision: buildIssued('one').decision,
-        message: 'the pod has ended, and its sidecar reported no end',
+        message: 'the pod has ended, and no end of this run was published',
       },
     ]);
     await pass(ORPHAN_CHECK_MS);
@@ -137,12 +143,38 @@ describe('startOrphanedRuns', () => {
     expect([ended, records.length]).toEqual([['one terminated'], 1]);
   });
 
-  it('lists pods less often if that takes long', async () => {
-    const { orphaned, pass, slowDown } = start();
+  it('tries again later when too many runs of a namespace ended, once in each pass', async () => {
+    const { orphaned, records, ended, running, pass, limitReports, countReports } = start();
+    for (const run of ['one', 'two', 'three']) orphaned.observe(buildIssued(run));
+    running.clear();
+    limitReports(1);
+    await pass(ORPHAN_CHECK_MS);
+    await pass(ORPHAN_CONFIRM_MS);
+    expect([ended, countReports()]).toEqual([['one terminated'], 2]);
+    limitReports(Infinity);
+    await pass(ORPHAN_CHECK_MS);
+    expect(ended).toEqual(['one terminated', 'two terminated', 'three terminated']);
+    expect(records.map(({ run }) => run)).toEqual(['one', 'two', 'three']);
+  });
+
+  it('leaves a run whose end was recorded here, whether or not it was published', async () => {
+    const { orphaned, ended, running, pass, countLists } = start();
+    orphaned.observe(buildIssued('one'));
+    orphaned.observe({ ...buildIssued('one'), kind: 'run.ended' });
+    running.clear();
+    await pass(ORPHAN_CHECK_MS);
+    expect([ended, countLists()]).toEqual([[], 0]);
+  });
+
+  it('lists pods less often if that takes long, but soon again if a pod is missing', async () => {
+    const { orphaned, ended, running, pass, slowDown } = start();
     orphaned.observe(buildIssued('one'));
     slowDown(2_000);
     await pass(ORPHAN_CHECK_MS);
+    running.clear();
     await pass(40_000);
+    await pass(ORPHAN_CONFIRM_MS);
+    expect(ended).toEqual(['one terminated']);
   });
 
   it('leaves the runs of pods that are running, of which one was missing once', async () => {

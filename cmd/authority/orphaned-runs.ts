@@ -8,7 +8,10 @@ import type { RevocationWatch } from './revocation-watch.ts';
 
 /** Ends the runs of pods that ended and could not report it: the kernel killed them, or their node was lost. */
 export type OrphanedRuns = {
-  /** Follows the run of a record, if the end of the run has to be published. To be called once it is written. */
+  /**
+   * Follows the run of a record, if the end of the run has to be published, until that is recorded. To be called once
+   * the record is written.
+   */
   readonly observe: (event: AuditEvent) => void;
   readonly stop: () => void;
 };
@@ -37,13 +40,15 @@ export type OrphanedRunDeps = {
 export const ORPHAN_CHECK_MS = 15_000;
 /** A pod whose sidecar reports its end may be gone before the Revocation of the end is received. */
 export const ORPHAN_CONFIRM_MS = 3_000;
-/** A list of very many pods takes a twentieth of the time at most. */
+/** Lists of very many pods take about a twentieth of the time. */
 const PAUSE_PER_LIST = 20;
-/** About 1 KiB each. Above it, the oldest run ends at its deadline, as without this. */
+/** Above it, the oldest run ends at its deadline, as without this. */
 const MAX_FOLLOWED = 16_384;
 
+/** What the record of the end has of the run; not its params and scope, which may be 15 KiB. */
 type FollowedRun = {
-  readonly event: AuditEvent & Required<Pick<AuditEvent, 'actor' | 'run'>>;
+  readonly members: Pick<AuditEvent, 'run' | 'task' | 'chain' | 'decision'> &
+    Required<Pick<AuditEvent, 'actor'>>;
   readonly deadline: number;
   hasDelegated: boolean;
   /** In the last list of pods, its pod was missing. */
@@ -54,8 +59,8 @@ type FollowedRun = {
 /**
  * Creates what follows the runs that this replica issued and whose end is published as a Revocation: those of roles
  * with a deny list, and those that delegated. A run whose end another replica published is known by its Revocation. So
- * nothing is stored, and replicas need not agree: each run has one that follows it. When that one restarts, the runs
- * that it issued before end at their deadline.
+ * nothing is stored, and replicas need not agree: the one that issued a run follows it, and the one that sealed a
+ * delegation of it. When that one restarts, the runs that it followed end at their deadline.
  */
 export const startOrphanedRuns = (deps: OrphanedRunDeps): OrphanedRuns => {
   const { clock, random, onFailure, schedule } = deps;
@@ -66,28 +71,27 @@ export const startOrphanedRuns = (deps: OrphanedRunDeps): OrphanedRuns => {
     for (const { spec } of deps.revocations.index().runRevocations) followed.delete(spec.run ?? '');
     for (const [run, { deadline }] of followed) if (deadline <= now) followed.delete(run);
   };
-  const endRun = async (run: string, orphan: FollowedRun): Promise<void> => {
+  /** @returns false if too many runs of its namespace ended; then it is tried again */
+  const endRun = async (run: string, orphan: FollowedRun): Promise<boolean> => {
     if (!orphan.isRecorded) await deps.record(buildEndEvent(orphan, clock.now()));
     orphan.isRecorded = true;
-    const { namespace, serviceAccount, pod, podUid } = orphan.event.actor;
+    const { namespace, serviceAccount, pod, podUid } = orphan.members.actor;
     const caller = { namespace, serviceAccount, pod: { name: pod, uid: podUid } };
     const { hasDelegated } = orphan;
-    await deps.reportRunEnd({ run, end: 'terminated', caller, hasDelegated });
+    if (!(await deps.reportRunEnd({ run, end: 'terminated', caller, hasDelegated }))) return false;
     followed.delete(run);
     deps.onEnded({ run, namespace, pod });
+    return true;
   };
-  /** Whether a run is to be looked at again soon. */
-  const check = async ([run, orphan]: [string, FollowedRun], isRunning: boolean) => {
-    const wasMissing = orphan.isMissing;
-    orphan.isMissing = !isRunning;
-    if (isRunning) return false;
-    if (!wasMissing) return true;
+  /** @param limited namespaces of which no more runs are ended in this pass */
+  const endOrphan = async ([run, orphan]: [string, FollowedRun], limited: Set<string>) => {
+    const { namespace } = orphan.members.actor;
+    if (limited.has(namespace)) return;
     try {
-      await endRun(run, orphan);
+      if (!(await endRun(run, orphan))) limited.add(namespace);
     } catch (error) {
       onFailure('run of an ended pod not ended', error);
     }
-    return false;
   };
   const reconcile = async (): Promise<number> => {
     if (!deps.revocations.isCurrent()) return ORPHAN_CHECK_MS;
@@ -99,11 +103,16 @@ export const startOrphanedRuns = (deps: OrphanedRunDeps): OrphanedRuns => {
     const running = await deps.listRunningPods();
     const pauseMs = PAUSE_PER_LIST * (clock.monotonic() - began);
     forgetEnded();
+    const limited = new Set<string>();
     let isSoon = false;
     for (const each of known.filter(([run]) => followed.has(run))) {
-      isSoon = (await check(each, running.has(each[1].event.actor.podUid))) || isSoon;
+      const [, orphan] = each;
+      const wasMissing = orphan.isMissing;
+      orphan.isMissing = !running.has(orphan.members.actor.podUid);
+      if (orphan.isMissing && wasMissing) await endOrphan(each, limited);
+      else isSoon ||= orphan.isMissing;
     }
-    return Math.max(pauseMs, isSoon ? ORPHAN_CONFIRM_MS : ORPHAN_CHECK_MS);
+    return isSoon ? ORPHAN_CONFIRM_MS : Math.max(pauseMs, ORPHAN_CHECK_MS);
   };
   const loop = startReconcileLoop({
     ...{ reconcile, random, ...(schedule && { schedule }) },
@@ -112,7 +121,7 @@ export const startOrphanedRuns = (deps: OrphanedRunDeps): OrphanedRuns => {
   });
 
   const follow = (event: AuditEvent, hasDelegated: boolean): void => {
-    const { actor, run, scope, deadline = scope?.deadline } = event;
+    const { actor, run, task, chain, decision, scope, deadline = scope?.deadline } = event;
     if (actor === undefined || run === undefined || deadline === undefined) return;
     const known = followed.get(run);
     if (known !== undefined) {
@@ -120,7 +129,13 @@ export const startOrphanedRuns = (deps: OrphanedRunDeps): OrphanedRuns => {
       return;
     }
     const start = { hasDelegated, isMissing: false, isRecorded: false };
-    followed.set(run, { event: { ...event, actor, run }, deadline, ...start });
+    const members = {
+      ...{ actor, run },
+      ...(task !== undefined && { task }),
+      ...(chain !== undefined && { chain }),
+      ...(decision !== undefined && { decision }),
+    };
+    followed.set(run, { members, deadline, ...start });
     const [oldest] = followed.keys();
     if (followed.size > MAX_FOLLOWED && oldest !== undefined) followed.delete(oldest);
   };
@@ -129,18 +144,13 @@ export const startOrphanedRuns = (deps: OrphanedRunDeps): OrphanedRuns => {
       const isDenied = deps.roles.includes(event.scope?.role ?? '');
       if (event.kind === 'run.issued' && isDenied) follow(event, false);
       if (event.kind === 'delegation.minted') follow(event, true);
+      if (event.kind === 'run.ended') followed.delete(event.run ?? '');
     },
     stop: loop.stop,
   };
 };
 
-const buildEndEvent = (
-  { event: { actor, run, task, chain, decision }, deadline }: FollowedRun,
-  at: number,
-): AuditEvent => ({
-  ...{ kind: 'run.ended', at, actor, run, deadline, reason: 'terminated' },
-  ...(task !== undefined && { task }),
-  ...(chain !== undefined && { chain }),
-  ...(decision !== undefined && { decision }),
-  message: 'the pod has ended, and its sidecar reported no end',
+const buildEndEvent = ({ members, deadline }: FollowedRun, at: number): AuditEvent => ({
+  ...{ kind: 'run.ended', at, ...members, deadline, reason: 'terminated' },
+  message: 'the pod has ended, and no end of this run was published',
 });

@@ -38,7 +38,7 @@ const createTestHandler = () => {
     onFailure: (message) => void failures.push(message),
   };
   const ending = createRunEndHandler({ platform } as unknown as AuthorityConfig, edges);
-  const revoke = (run: string, pod = 'a'): Promise<void> => {
+  const revoke = (run: string, pod = 'a'): Promise<boolean> => {
     const caller = { namespace: 'research', serviceAccount: 'agent', pod: { name: pod, uid: pod } };
     return ending.reportRunEnd({ run, end: 'revoked', caller, hasDelegated: true });
   };

@@ -154,8 +154,10 @@ const createEndReporter =
     try {
       const optsIn = (role: string): boolean => optedInRoles.includes(role);
       const isPublished = hasDelegated || (await readRoles(caller)).some(optsIn);
-      if (!isPublished || !isWithinLimit({ caller, end })) return;
+      if (!isPublished) return true;
+      if (!isWithinLimit({ caller, end })) return false;
       await denyListWriter.publishRunEnd({ run, end });
+      return true;
     } catch (cause) {
       const message = 'the API server did not accept the end of the run';
       throw newUnavailableError('kubernetes_unavailable', message, { cause });

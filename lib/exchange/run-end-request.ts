@@ -16,8 +16,13 @@ import { ticket } from './ticket-check.ts';
 import { newMalformedError } from './token-refusal.ts';
 
 export type RunEndDeps = RunReportDeps & {
-  /** Denies the session at the cloud if its role opts in, and ends what the run delegated. @throws IdentityError */
-  readonly reportRunEnd: (ended: EndedRun) => Promise<void>;
+  /**
+   * Denies the session at the cloud if its role opts in, and ends what the run delegated.
+   *
+   * @returns false if too many ends were reported, so that the deadline ends it
+   * @throws IdentityError
+   */
+  readonly reportRunEnd: (ended: EndedRun) => Promise<boolean>;
   /**
    * Opens a sealed release. The function that it returns revokes the secret later; it throws RequestError
    * `secret_unavailable` while too many are being revoked.

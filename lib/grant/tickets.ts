@@ -2,6 +2,7 @@ import { createHmac, createSecretKey, hkdfSync, timingSafeEqual } from 'node:cry
 
 import type { Task, TaskStatement } from '../contract/task.ts';
 import { fail, type FieldError, type Result } from '../schema/field-error.ts';
+import { isMapping } from '../schema/mapping.ts';
 import { dnsLabel, integer, list, object, read, record, string } from '../schema/reader.ts';
 import { admittedTask } from '../task/admitted-tasks.ts';
 
@@ -99,7 +100,10 @@ export const createTickets = (secret: Uint8Array): Tickets => {
   };
 };
 
-/** Another version of the authority may have sealed it. */
+/**
+ * Another version of the authority may have sealed it: members that this one does not know are left out. A member
+ * without which a ticket allows more needs another {@link VERSION}.
+ */
 const readClaims = (encoded: string): Result<TicketClaims> => {
   let given: unknown;
   try {
@@ -107,7 +111,11 @@ const readClaims = (encoded: string): Result<TicketClaims> => {
   } catch {
     return failRedacted([{ path: '', expected: 'claims in JSON' }]);
   }
-  const claims = read(ticketClaims, given);
+  const isKnown = ([name]: [string, unknown]): boolean => Object.hasOwn(ticketMembers, name);
+  const known = isMapping(given)
+    ? Object.fromEntries(Object.entries(given).filter(isKnown))
+    : given;
+  const claims = read(ticketClaims, known);
   return claims.ok ? claims : failRedacted(claims.faults);
 };
 
@@ -127,7 +135,7 @@ const texts = list(text);
 const labels = record(text, text);
 const time = integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
 
-const ticketClaims = object({
+const ticketMembers = {
   run: text,
   deadline: time,
   podIps: texts,
@@ -151,4 +159,5 @@ const ticketClaims = object({
   handles: {
     optional: object({ vaultAccessor: { optional: text }, databaseRole: { optional: text } }),
   },
-});
+};
+const ticketClaims = object(ticketMembers);

@@ -271,4 +271,18 @@ describe('createRunningPodLister', () => {
     const expected = [...kept, 'terminating', 'pending'];
     expect([...(await listRunningPods())].sort()).toEqual(expected.sort());
   });
+
+  it('finds none where the API server sends null for an empty list', async () => {
+    const listRunningPods = createRunningPodLister(createApiClient(kubernetes), {
+      labelSelector: 'valetkey.dev/injected=true',
+      now: () => 0,
+    });
+    expect([...(await listRunningPods())]).toEqual([]);
+  });
+
+  it('takes no other answer for a list without pods', async () => {
+    const calls = () => Promise.resolve({ hello: 1 });
+    const listRunningPods = createRunningPodLister(calls, { labelSelector: '', now: () => 0 });
+    await expect(listRunningPods()).rejects.toThrow('expected a PartialObjectMetadataList');
+  });
 });

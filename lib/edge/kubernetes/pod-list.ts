@@ -1,7 +1,7 @@
 import type { Pod } from '../../contract/pod.ts';
 import type { ApiClient } from './api-client.ts';
 import { buildCallOptions, type KubernetesClient } from './kubernetes-client.ts';
-import { callKubernetes } from './kubernetes-error.ts';
+import { callKubernetes, KubernetesError } from './kubernetes-error.ts';
 
 /** Pods of one response; limits memory. */
 export const PAGE_SIZE = 200;
@@ -26,14 +26,17 @@ export async function* listPods(
 }
 
 /** Metadata only: a pod has ten times as much. */
-const METADATA_LIST = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1';
+const METADATA_KIND = 'PartialObjectMetadataList';
+const METADATA_LIST = `application/json;as=${METADATA_KIND};g=meta.k8s.io;v=v1`;
 const METADATA_PAGE_SIZE = 500;
 /** A pod on a lost node keeps its phase; it should have been gone at the time of its deletion. */
 const OVERDUE_MS = 30_000;
 
 type PodMetadata = { readonly uid?: string; readonly deletionTimestamp?: string };
 type MetadataPage = {
-  readonly items?: readonly { readonly metadata?: PodMetadata }[];
+  readonly kind?: string;
+  /** The API server sends null for none. */
+  readonly items?: readonly { readonly metadata?: PodMetadata }[] | null;
   readonly metadata?: { readonly continue?: string };
 };
 
@@ -61,8 +64,12 @@ export const createRunningPodLister =
         path,
         accept: METADATA_LIST,
       });
-      const { items = [], metadata } = listed as MetadataPage;
-      for (const { metadata: { uid, deletionTimestamp } = {} } of items) {
+      const { kind, items, metadata } = listed as MetadataPage;
+      if (kind !== METADATA_KIND) {
+        const reason = `expected a ${METADATA_KIND}`;
+        throw new KubernetesError('unavailable', 'list running pods', { reason });
+      }
+      for (const { metadata: { uid, deletionTimestamp } = {} } of items ?? []) {
         const isOverdue =
           deletionTimestamp !== undefined && Date.parse(deletionTimestamp) + OVERDUE_MS < now();
         if (uid !== undefined && !isOverdue) uids.add(uid);

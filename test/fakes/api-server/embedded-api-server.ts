@@ -67,9 +67,12 @@ export const startEmbeddedApiServer = async (
       return;
     }
     const { method = '' } = request;
-    const contentType = request.headers['content-type'] ?? '';
+    const { accept = '', 'content-type': contentType = '' } = request.headers;
     const body = await readBody(request);
-    sendResponse(response, await answer({ method, path, query, contentType, body, username }));
+    sendResponse(
+      response,
+      await answer({ method, path, query, contentType, accept, body, username }),
+    );
   };
   // As in a cluster that is not new: a client whose clock is behind can connect.
   const terms = { now: now() - AGE_MS, lifetimeMs: LIFETIME_MS };
@@ -93,7 +96,7 @@ export const startEmbeddedApiServer = async (
     request: (method, path, body = {}) => {
       const { pathname, searchParams: query } = new URL(path, url);
       const asked = { method, path: pathname, query, body, username: 'system:apiserver' };
-      return answer({ ...asked, contentType: 'application/merge-patch+json' });
+      return answer({ ...asked, contentType: 'application/merge-patch+json', accept: '' });
     },
     countRequests: () => requests,
     close: () =>

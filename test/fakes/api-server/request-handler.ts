@@ -12,6 +12,7 @@ export type ApiRequest = {
   readonly path: string;
   readonly query: URLSearchParams;
   readonly contentType: string;
+  readonly accept: string;
   readonly body: JsonObject;
   readonly username: string;
 };
@@ -52,7 +53,7 @@ const readObject = (
   const found = store.get(path);
   if (found !== undefined && path.endsWith('/log')) return readLog(found, query);
   if (found !== undefined) return { status: 200, body: found };
-  return isCollection(path) ? listObjects({ path, query }, store) : buildApiError(404, path);
+  return isCollection(path) ? listObjects(asked, store) : buildApiError(404, path);
 };
 
 /** A log is stored whole, as `text` of an object at its path. */
@@ -67,8 +68,10 @@ const readLog = ({ metadata, ...log }: StoredResource, query: URLSearchParams): 
 const isCollection = (path: string): boolean =>
   /^\/(api\/v1|apis\/[^/]+\/[^/]+)(\/namespaces\/[^/]+)?\/[a-z]+$/.test(path);
 
+const METADATA_LIST = 'PartialObjectMetadataList';
+
 const listObjects = (
-  { path, query }: Pick<ApiRequest, 'path' | 'query'>,
+  { path, query, accept }: Pick<ApiRequest, 'path' | 'query' | 'accept'>,
   store: ResourceStore,
 ): ApiResponse => {
   const all = store.list(path).filter((object) => isSelected(object, query));
@@ -76,7 +79,11 @@ const listObjects = (
   const end = from + Number(query.get('limit') ?? all.length);
   const more = end < all.length && { continue: String(end) };
   const metadata = { resourceVersion: String(store.version()), ...more };
-  return { status: 200, body: { kind: 'List', metadata, items: all.slice(from, end) } };
+  const isMetadata = accept.includes(`as=${METADATA_LIST}`);
+  const kind = isMetadata ? METADATA_LIST : 'List';
+  // As the real one does, which writes Go's nil slice.
+  const items = isMetadata && end === 0 ? null : all.slice(from, end);
+  return { status: 200, body: { kind, metadata, items } };
 };
 
 /** By one name, by one label or by none. */
