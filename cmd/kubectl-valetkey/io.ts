@@ -23,7 +23,9 @@ export type Io = {
   /** Fetches a public JSON document over HTTPS. @throws Error if there is none */
   readonly fetchDocument: (url: string) => Promise<unknown>;
   /** Sends a signed GET request to a cloud. @throws Error if there is no response */
-  readonly sendSignedRequest: (request: SignedGet) => Promise<{ readonly status: number }>;
+  readonly sendSignedRequest: (
+    request: SignedGet,
+  ) => Promise<{ readonly status: number; readonly body: string }>;
   /** Opens a local file in the user's browser. @throws ToolError if no program does */
   readonly showInBrowser: (path: string) => Promise<void>;
   /** Calls back when the user ends the program. @returns stops waiting for it */

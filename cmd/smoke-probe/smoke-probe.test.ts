@@ -6,6 +6,7 @@ import { runSmokeProbe, type ProbeDeps } from './smoke-probe.ts';
 const PLAN: SmokeProbePlan = {
   ...{ region: 'eu-central-1', dialect: 's3', allowHttp: true },
   s3Endpoint: 'http://s3.example:9000',
+  replays: true,
   objects: {
     first: { bucket: 'acme', key: 'reports/a b.txt' },
     second: { bucket: 'acme', key: 'other.txt' },

@@ -33,6 +33,13 @@ const INTERVAL_MS = 1_000;
 /** The cloud enforces the deadline at most ten seconds after the advertised expiration; its clock may differ. */
 const MAX_LATE_MS = 60_000;
 
+/** Answers of S3 for credentials that are no longer valid. */
+const DENIALS: ReadonlySet<string> = new Set([
+  '403 AccessDenied',
+  '403 ExpiredToken',
+  '400 ExpiredToken',
+]);
+
 type Held = { readonly keys: AwsKeys; readonly expiresAt: number };
 
 /**
@@ -59,7 +66,7 @@ export const runSmokeProbe = async (plan: SmokeProbePlan, deps: ProbeDeps): Prom
       deps.print({ step: 'read', task, of, ...read });
     }
   }
-  deps.print({ step: 'replay', ...buildRead(first, { plan, keys }, deps.now()) });
+  if (plan.replays) deps.print({ step: 'replay', ...buildRead(first, { plan, keys }, deps.now()) });
   for (const attempt of await deps.tryKeys(keys)) deps.print({ step: 'key', ...attempt });
   await watchDeadline({ plan, keys, expiresAt }, deps);
 };
@@ -145,7 +152,7 @@ const watchDeadline = async (
     const overdueMs = deps.now() - expiresAt;
     const afterSeconds = Math.round(overdueMs / 1000);
     if (status === 200) deps.print({ step: 'valid' });
-    if (status >= 400 && status < 500 && status !== 429) {
+    if (DENIALS.has(answer)) {
       deps.print({ step: 'denied', afterSeconds, answer });
       return;
     }

@@ -37,7 +37,7 @@ export const FAULT_CASES = {
     sentence: 'While no replica of the authority runs, agents work on with the runs they have.',
     fault: 'SIGKILL to the only replica, which starts again after 20 s; runs of 600 s.',
     seen: 'Credentials are served. A new run gets 503 with Retry-After.',
-    lost: NOTHING,
+    lost: 'which runs end if their pod is killed later (ADR 0011): they end at their deadline',
     hand: NONE,
     objectives: ['issuing', 'revocation'],
     test: 'serial/authority/authority-down.e2e.ts',

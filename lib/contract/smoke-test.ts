@@ -23,6 +23,8 @@ export type SmokeProbePlan = Pick<
 > & {
   readonly objects: Readonly<Record<SmokeTask, SmokeObject>>;
   readonly s3Endpoint: string;
+  /** Whether to print a request for the caller to send, with the session token of its run. */
+  readonly replays: boolean;
 };
 
 /** A signed request without a body. Its signature is valid for this request only. */
@@ -31,7 +33,7 @@ export type SmokeReplay = {
   readonly headers: Readonly<Record<string, string>>;
 };
 
-/** One line of the probe's log, as JSON. None contains a secret key. */
+/** One line of the probe's log, as JSON. None contains a secret key; `replay` contains a session token. */
 export type SmokeProbeLine =
   /** The task got no credentials: ends the probe. */
   | { readonly step: 'refused'; readonly task: SmokeTask; readonly answer: string }

@@ -206,7 +206,8 @@ const readConstraints = async (
   const constraints = await cluster.listSecurityConstraints();
   if (constraints === undefined) return { constraints, pods: [] };
   const { installedIn } = cluster;
-  const programs = 'value' in pods ? pods.value : [];
+  if ('unknown' in pods) throw new Error(pods.unknown);
+  const programs = pods.value;
   const all: readonly ConstrainedPods[] = [
     ...programs.map(({ name, component, pod }) => ({
       ...{ name, subject: buildAccountSubject(installedIn, name), namespace: installedIn },
@@ -256,6 +257,7 @@ const readScraping = async (
     programs: programs.map(({ name, port }, at) => ({
       ...{ name, port, metrics: metrics[at] ?? { unknown: 'no running pod' } },
     })),
-    ...{ monitors, networkPolicies },
+    monitors: 'unknown' in pods ? pods : monitors,
+    networkPolicies,
   };
 };

@@ -105,7 +105,8 @@ const runCheck = async (words: readonly string[] = [], environment: Environment 
       return () => undefined;
     },
     sendSignedRequest: (request) =>
-      probe?.sendReplay?.(request) ?? Promise.resolve({ status: 403 }),
+      probe?.sendReplay?.(request) ??
+      Promise.resolve({ status: 403, body: '<Code>AccessDenied</Code>' }),
   } as Partial<Io> as Io;
   const { kubeconfig } = installation;
   const code = await runProgram(['check', '--kubeconfig', kubeconfig, ...words], io);
@@ -483,10 +484,22 @@ passed: 14, warnings: 0, failed: 0, skipped: 1
       },
     ],
     [
+      'cloud-deadline',
+      'warning',
+      'credentials: expected an end within 15 s after their expiration, got 58 s',
+      {
+        lines: [
+          ...LINES.reads(),
+          ...LINES.keys,
+          { step: 'denied', afterSeconds: 58, answer: '403 AccessDenied' },
+        ],
+      },
+    ],
+    [
       'cloud-source',
       'fail',
       'request from this machine with the credentials of the pod: expected status 403, got 200',
-      { sendReplay: () => Promise.resolve({ status: 200 }) },
+      { sendReplay: () => Promise.resolve({ status: 200, body: '' }) },
     ],
     [
       'cloud-keys',
@@ -687,7 +700,8 @@ describe('check --smoke-test', () => {
 
   it('does not decide the source without a response here, nor after the credentials expired', async () => {
     const unreachable = () => Promise.reject(new Error('ECONNREFUSED'));
-    const probes = [{ sendReplay: unreachable }, { readsBeforeEnd: 2 }];
+    const proxy = () => Promise.resolve({ status: 403, body: 'blocked by policy' });
+    const probes = [{ sendReplay: unreachable }, { sendReplay: proxy }, { readsBeforeEnd: 2 }];
     for (const probe of probes) {
       const { rows } = await readSmokeRows(probe);
       expect(rows).toContain('cloud-source skipped');
@@ -699,7 +713,7 @@ describe('check --smoke-test', () => {
     const urls: string[] = [];
     const sendReplay = ({ url }: { readonly url: string }) => {
       urls.push(url);
-      return Promise.resolve({ status: 403 });
+      return Promise.resolve({ status: 403, body: '<Code>AccessDenied</Code>' });
     };
     const url = 'https://s3.eu-central-1.amazonaws.com.example/x';
     const lines: FakeProbe['lines'] = [

@@ -31,7 +31,8 @@ export type SmokeTarget = {
 };
 
 /** What the request of the probe got when this machine sent it. */
-export type ReplayResult = { readonly status: number } | { readonly unknown: string };
+export type ReplayResult =
+  { readonly status: number; readonly isDenial: boolean } | { readonly unknown: string };
 
 export type SmokeFacts = {
   readonly mode: Platform['cloud']['sourceRestriction']['mode'];
@@ -93,9 +94,10 @@ export const runSmokeTest = async (
 };
 
 const buildPlan = ({ cloud }: Platform, { objects }: SmokeTarget): SmokeProbePlan => {
-  const { region, dialect, allowHttp, caBundle, httpsProxy } = cloud;
+  const { region, dialect, allowHttp, caBundle, httpsProxy, sourceRestriction } = cloud;
   return {
     ...{ region, dialect, allowHttp, objects, s3Endpoint: findS3Endpoint(cloud) },
+    replays: sourceRestriction.mode !== 'none',
     ...(caBundle !== undefined && { caBundle }),
     ...(httpsProxy !== undefined && { httpsProxy }),
   };
@@ -258,11 +260,11 @@ const sendReplay = async (
   const { origin } = new URL(s3Endpoint);
   if (!url.startsWith(`${origin}/`)) return { unknown: `expected a URL of ${origin}` };
   try {
-    const { status } = await sendSignedRequest({
+    const { status, body } = await sendSignedRequest({
       ...{ url, headers },
       ...(caBundle !== undefined && { caBundle }),
     });
-    return { status };
+    return { status, isDenial: status === 403 && body.includes('<Code>AccessDenied</Code>') };
   } catch (error) {
     return { unknown: `${origin}: ${error instanceof Error ? error.message : 'no response'}` };
   }

@@ -10,7 +10,7 @@ export const NO_TRACING: Tracing = {
   stop: () => Promise.resolve(),
 };
 
-/** @param endpoint empty: tracing is off, and no module of OpenTelemetry is loaded */
+/** @param endpoint empty: tracing is off, and no module of OpenTelemetry's SDK is loaded */
 export const startTracing = async (options: TracingOptions): Promise<Tracing> => {
   if (options.endpoint === '') return NO_TRACING;
   const { createOtlpTracing } = await import('./otlp-tracing.ts');
