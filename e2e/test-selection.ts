@@ -360,6 +360,13 @@ export const testFiles: readonly TestFile[] = [
     needsNode: true,
     reason: 'MinIO caches all signing keys, RGW reads the first one for each request',
   },
+  {
+    file: 'disruption/chart-upgrade.e2e.ts',
+    entries: [],
+    fullEntries: ['minio'],
+    needsNode: true,
+    reason: ONE_ADMISSION,
+  },
   { file: 'disruption/vend-exception.e2e.ts', entries: ['minio'], reason: REFUSED_FIRST },
   {
     file: 'disruption/webhook-rollout.e2e.ts',
