@@ -86,9 +86,9 @@ describe(`upgrade from the previous chart (${cloud.name})`, () => {
 
   beforeAll(async () => {
     namespace = await createNamespace('chart-upgrade');
-    const { stdout: previous } = await runCommand(testContext.helm, [
-      ...['show', 'crds', PREVIOUS_CHART],
-    ]);
+    const { stdout: shown } = await runCommand(testContext.helm, ['show', 'crds', PREVIOUS_CHART]);
+    // Helm writes nothing between documents.
+    const previous = shown.replace(/^apiVersion:/gm, '---\n$&');
     const isOld = listNames(previous);
     const added = listNames(readCurrentDefinitions()).filter((name) => !isOld.includes(name));
     await runKubectl(cluster, ['delete', 'customresourcedefinition', ...added]);
