@@ -90,7 +90,7 @@ export const FAULT_CASES = {
     sentence: 'A node clock that is wrong by ten minutes stops runs instead of stretching them.',
     fault:
       'libfaketime shifts the time of day of one program by ±10 minutes, but not its monotonic clock. The clock of the machine itself is not changed.',
-    seen: 'No run starts: 403 `clock_skew` or `token_not_yet_valid`, or 503 while the sidecar repeats the exchange.',
+    seen: 'No run starts: 403 `clock_skew` or `token_not_yet_valid`, or 503 while the sidecar repeats the exchange..',
     lost: 'new runs on that node',
     hand: 'Correct the clock of the node. [ValetkeyClockSkew](runbooks/ValetkeyClockSkew.md) names it.',
     objectives: ['issuing', 'serving'],
@@ -119,7 +119,7 @@ export const FAULT_CASES = {
       'Under the memory limit of the chart, a consumer cannot make the kernel kill the sidecar.',
     fault:
       'The sidecar runs in a cgroup of 128 MiB, under 50 requests per second and 500 connections with unfinished requests.',
-    seen: 'Connections beyond the limit of a consumer’s listener are closed: its own requests are repeated until the others time out.',
+    seen: 'Some requests of the consumer that opens the connections fail at first and succeed when they are repeated.',
     lost: NOTHING,
     hand: NONE,
     objectives: ['serving'],

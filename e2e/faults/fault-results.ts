@@ -9,10 +9,10 @@ export type FaultFigure = { readonly name: string; readonly value: number; reado
 
 /** What one run of a fault measured. */
 export type FaultMeasurement = {
-  /** What consumers saw; absent where none asks during the fault. */
+  /** What consumers saw that repeat their requests; absent where none does. */
   readonly load?: LoadFigures;
-  /** From the end of the fault until a user gets what the fault took away; 0: nothing was taken away. */
-  readonly recoverySeconds: number;
+  /** From the end of the fault until a user gets what the fault took away; 0: nothing was; absent: not measured. */
+  readonly recoverySeconds?: number;
   readonly figures: readonly FaultFigure[];
 };
 

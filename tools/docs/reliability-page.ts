@@ -26,7 +26,9 @@ const formatNumber = (value: number): string =>
 
 const formatRecovery = (result: FaultResult | undefined): string => {
   if (result === undefined) return '–';
-  return result.recoverySeconds === 0 ? 'none needed' : `${formatNumber(result.recoverySeconds)} s`;
+  const { recoverySeconds } = result;
+  if (recoverySeconds === undefined) return 'not measured';
+  return recoverySeconds === 0 ? 'none needed' : `${formatNumber(recoverySeconds)} s`;
 };
 
 /** All faults on one screen. */
@@ -52,7 +54,7 @@ const renderMeasurement = ({ load, recoverySeconds, figures, ...made }: FaultRes
           ['… that got ended credentials', formatNumber(load.servedAfterEnd), ''],
           ['longest time without an answer', formatNumber(load.longestGapSeconds), 's'],
         ]),
-    ['recovery', formatNumber(recoverySeconds), 's'],
+    ...(recoverySeconds === undefined ? [] : [['recovery', formatNumber(recoverySeconds), 's']]),
     ...figures.map(({ name, value, unit }) => [name, formatNumber(value), unit]),
   ];
   const { measuredOn, machine } = made;
