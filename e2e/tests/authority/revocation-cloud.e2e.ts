@@ -144,7 +144,7 @@ describe(`a Revocation of a session of a role that opted in to the deny list (${
         ({ session, unmapped: { kind } }) => kind === 'run.ended' && session?.uid === run,
       );
       expect(record).toMatchObject({
-        message: 'the pod has ended, and its sidecar reported no end',
+        message: 'the pod has ended, and no end of this run was published',
         unmapped: { pod: 'killed', task: 'read' },
       });
     });

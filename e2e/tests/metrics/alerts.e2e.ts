@@ -1,14 +1,9 @@
-import { readFileSync } from 'node:fs';
-
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { waitFor } from '../../../test/kit/retry.ts';
 import { readRuleGroups } from '../../../tools/chart/alert-rules.ts';
 import { shortenRules } from '../../../tools/chart/shortened-rules.ts';
-import { stopCloud } from '../../clouds/cloud-startup.ts';
-import { trustAuthority } from '../../clouds/cloud-trust.ts';
-import { applyObjects, getJson, runKubectl } from '../../cluster/kubectl.ts';
-import { CommandError } from '../../cluster/command.ts';
+import { applyObjects, runKubectl } from '../../cluster/kubectl.ts';
 import { listWebhookPods } from '../../release.ts';
 import { recordMeasurement } from '../../measurements.ts';
 import { startPrometheus, stopPrometheus } from '../../prometheus-server.ts';
@@ -28,7 +23,7 @@ import {
   testContext,
 } from '../test-context.ts';
 import { limitAuditVolume } from './audit-volume.ts';
-import { CAUSED_FAULTS, SKIPPED_FAULTS, type CausedFault } from './caused-faults.ts';
+import { CAUSED_FAULTS, type CausedFault } from './caused-faults.ts';
 
 const { node, entry, release } = testContext;
 if (node === undefined)
@@ -144,50 +139,6 @@ describe(`alerts of faults (${cloud.name})`, () => {
     },
   });
 
-  type Role = { readonly rules: readonly { readonly verbs: readonly string[] }[] };
-  type Configuration = { readonly webhooks: readonly unknown[] };
-
-  const account = `system:serviceaccount:${release.namespace}:valetkey-webhook`;
-  const mayPatch = async (): Promise<boolean> => {
-    const what = ['patch', 'mutatingwebhookconfigurations/valetkey', `--as=${account}`];
-    try {
-      await runKubectl(cluster, ['auth', 'can-i', ...what]);
-      return true;
-    } catch (error) {
-      if (error instanceof CommandError) return false;
-      throw error;
-    }
-  };
-
-  /** A webhook without the right to repair its caBundle, which someone replaces. */
-  const foreignBundle = async (): Promise<Fault> => {
-    const role = ['clusterrole', 'valetkey-webhook'];
-    const { rules } = await getJson<Role>(cluster, role);
-    const setRules = (changed: Role['rules']) =>
-      runKubectl(cluster, [
-        ...['patch', ...role, '--type', 'merge'],
-        ...['-p', JSON.stringify({ rules: changed })],
-      ]);
-    const configuration = ['mutatingwebhookconfiguration', 'valetkey'];
-    const { webhooks } = await getJson<Configuration>(cluster, configuration);
-    const path = (index: number) => `/webhooks/${index}/clientConfig/caBundle`;
-    const value = readFileSync(node.caCertificate).toString('base64');
-    return {
-      cause: async () => {
-        await setRules(
-          rules.map((rule) => ({ ...rule, verbs: rule.verbs.filter((verb) => verb !== 'patch') })),
-        );
-        await waitFor('RBAC to refuse patches by the webhook', async () => !(await mayPatch()));
-        const changes = webhooks.map((_, index) => ({ op: 'replace', path: path(index), value }));
-        await runKubectl(cluster, [
-          ...['patch', ...configuration, '--type', 'json'],
-          ...['-p', JSON.stringify(changes)],
-        ]);
-      },
-      end: () => setRules(rules),
-    };
-  };
-
   const noPolicy = async (): Promise<Fault> => {
     const policies = await readPolicies();
     return {
@@ -212,7 +163,6 @@ describe(`alerts of faults (${cloud.name})`, () => {
 
   const faults: Readonly<Record<CausedFault, () => Fault | Promise<Fault>>> = {
     'no replica of the webhook runs, and an invalid TaskPolicy was created meanwhile': noWebhook,
-    'the caBundle of the webhook is replaced': foreignBundle,
     'certificates expire within a day': () => ({
       cause: () => setLeafLifetime('VALETKEY_LEAF_LIFETIME=1d'),
       end: () => setLeafLifetime('VALETKEY_LEAF_LIFETIME-'),
@@ -220,11 +170,6 @@ describe(`alerts of faults (${cloud.name})`, () => {
     'no replica of the authority runs': () => ({
       cause: () => scaleReplicas(0),
       end: () => scaleReplicas(2),
-    }),
-    'STS does not answer': () => ({
-      cause: () => stopCloud(node, cloud),
-      repeat: startRuns,
-      end: () => trustAuthority(node, cloud),
     }),
     'no TaskPolicy exists': noPolicy,
     'an Upstream names a Secret that does not exist': () => ({
@@ -269,5 +214,4 @@ describe(`alerts of faults (${cloud.name})`, () => {
 
   const sentence = 'fire while $title, and end afterwards';
   it.each<TestedFault>([...CAUSED_FAULTS])(sentence, expectAlerts, 900_000);
-  it.skip.each<TestedFault>([...SKIPPED_FAULTS])(sentence, expectAlerts, 900_000);
 });
