@@ -6,6 +6,7 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import { createConnection } from '../lib/edge/authority/connection.ts';
 import { createEventStream } from '../lib/edge/authority/event-stream.ts';
+import { getEpochMs } from './measured-processes.ts';
 
 export type StreamClientsInput = {
   readonly endpoint: string;
@@ -33,7 +34,7 @@ const readStream = (stream: number): Promise<void> =>
       { token: tokens[stream] ?? '', followed: [] },
       (line) => {
         if (line.type !== 'revocations') return;
-        const at = performance.timeOrigin + performance.now();
+        const at = getEpochMs();
         const update: ReceivedUpdate = { stream, active: line.active.length, at };
         console.log(JSON.stringify(update));
         resolve();

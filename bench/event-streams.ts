@@ -9,6 +9,7 @@ import type { AuthorityProcess } from './authority-process.ts';
 import type { Bench } from './bench.ts';
 import type { ReceivedUpdate, StreamClientsInput } from './event-stream-clients.ts';
 import {
+  getEpochMs,
   sendGet,
   pinToCore,
   readPrivateMegabytes,
@@ -149,5 +150,3 @@ async function waitUntilRefused(
     await pause(1);
   }
 }
-
-const getEpochMs = (): number => performance.timeOrigin + performance.now();

@@ -9,6 +9,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { createConnection } from '../lib/edge/authority/connection.ts';
 import { createEventStream } from '../lib/edge/authority/event-stream.ts';
 import { subscribe } from '../lib/runs/revocation-stream.ts';
+import { getEpochMs } from './measured-processes.ts';
 
 export type FleetClientsInput = {
   /** On loopback. */
@@ -54,7 +55,6 @@ let open = 0;
 let attempts: number[] = [];
 let opened: number[] = [];
 let ended: FleetEnd[] = [];
-const now = (): number => performance.timeOrigin + performance.now();
 const connect = createEventStream(createConnection({ endpoint, roots }));
 const ignore = (): void => undefined;
 
@@ -62,7 +62,7 @@ const startSidecar = (token: string): void => {
   let isOpen = false;
   subscribe({
     connect: (...given) => {
-      attempts.push(now());
+      attempts.push(getEpochMs());
       return connect(...given);
     },
     readToken: () => token,
@@ -74,11 +74,11 @@ const startSidecar = (token: string): void => {
     onConnected: () => {
       isOpen = true;
       open += 1;
-      opened.push(now());
+      opened.push(getEpochMs());
     },
     onDisconnected: (reason) => {
       if (isOpen) open -= 1;
-      ended.push({ at: now(), reason, wasOpen: isOpen });
+      ended.push({ at: getEpochMs(), reason, wasOpen: isOpen });
       isOpen = false;
     },
     clock: { now: () => Date.now(), monotonic: () => performance.now() },

@@ -13,7 +13,12 @@ import { startFakeSts } from './fake-sts.ts';
 import type { FleetClientsInput, FleetEnd, FleetProgress } from './fleet-clients.ts';
 import { measureVirtualHerd, toHerdFigures } from './fleet-herd.ts';
 import type { FleetResults } from './fleet-results.ts';
-import { pinToCore, readCpuSeconds, readPrivateMegabytes } from './measured-processes.ts';
+import {
+  getEpochMs,
+  pinToCore,
+  readCpuSeconds,
+  readPrivateMegabytes,
+} from './measured-processes.ts';
 
 type MeasuredFleet = Pick<FleetResults, 'streams' | 'namespaces' | 'costs' | 'restart' | 'virtual'>;
 
@@ -230,5 +235,3 @@ const startClients = ({ endpoint, roots }: AuthorityProcess, tokens: readonly st
     stop: () => void child.stdin.end(),
   };
 };
-
-const getEpochMs = (): number => performance.timeOrigin + performance.now();

@@ -149,3 +149,6 @@ export function readPrivateMegabytes(pid: number): number | undefined {
   const kibibytes = [...amounts].reduce((sum, [, amount]) => sum + Number(amount), 0);
   return (kibibytes * 1024) / 1e6;
 }
+
+/** Milliseconds since the epoch, with fractions: times of several processes of this machine can be compared. */
+export const getEpochMs = (): number => performance.timeOrigin + performance.now();

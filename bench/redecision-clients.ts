@@ -12,6 +12,7 @@ import { createRedecider } from '../lib/edge/authority/run-decisions.ts';
 import type { ActiveRun } from '../lib/runs/active-runs.ts';
 import { subscribe } from '../lib/runs/revocation-stream.ts';
 import { startGatedRun } from './authority-process.ts';
+import { getEpochMs } from './measured-processes.ts';
 
 export type RedecisionClientsInput = {
   readonly endpoint: string;
@@ -50,7 +51,7 @@ const report = (
   event: RedecisionEvent['event'],
   { sidecar, run, code }: { sidecar: number; run: Followed; code?: string },
 ): void => {
-  const at = performance.timeOrigin + performance.now();
+  const at = getEpochMs();
   const failure = code === undefined ? {} : { code };
   const line: RedecisionEvent = { event, sidecar, at, policies: listPolicies(run), ...failure };
   console.log(JSON.stringify(line));

@@ -13,7 +13,7 @@ import {
 } from './authority-process.ts';
 import type { Bench } from './bench.ts';
 import { startFakeSts } from './fake-sts.ts';
-import { pinToCore, readCpuSeconds } from './measured-processes.ts';
+import { getEpochMs, pinToCore, readCpuSeconds } from './measured-processes.ts';
 import type { RedecisionClientsInput, RedecisionEvent } from './redecision-clients.ts';
 import { toRow, type Row } from './rows.ts';
 
@@ -232,5 +232,3 @@ const listFailures = (events: readonly RedecisionEvent[]): string => {
   );
   return [...codes].map(([code, all]) => `${all.length} ${code}`).join(', ') || 'none';
 };
-
-const getEpochMs = (): number => performance.timeOrigin + performance.now();
