@@ -1,3 +1,5 @@
+import { escapeXml, renderText, round } from './svg-text.ts';
+
 /** One bar of a chart. */
 export type Bar = {
   readonly label: string;
@@ -49,21 +51,6 @@ const STYLE = `
     .reference { stroke: #8b949e; }
   }
 `;
-
-const escapeXml = (text: string): string =>
-  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
-
-/** One decimal, so that the file is the same on each machine. */
-const round = (value: number): string => String(Math.round(value * 10) / 10);
-
-const renderText = (
-  text: string,
-  {
-    x,
-    y,
-    attributes = '',
-  }: { readonly x: number; readonly y: number; readonly attributes?: string },
-): string => `<text x="${round(x)}" y="${round(y)}"${attributes}>${escapeXml(text)}</text>`;
 
 const chooseClass = ({ isMet }: Bar): string =>
   isMet === undefined ? 'plain' : isMet ? 'met' : 'missed';

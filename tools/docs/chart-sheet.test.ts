@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { renderChartSheet, type ChartPanel } from './svg-chart.ts';
+import { renderChartSheet, type ChartPanel } from './chart-sheet.ts';
 
 const panel: ChartPanel = {
   ...{ x: 0, y: 0, width: 480, height: 200 },

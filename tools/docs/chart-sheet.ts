@@ -1,3 +1,5 @@
+import { escapeXml, renderText, round } from './svg-text.ts';
+
 /** A line of a chart: a value for each step of time; null: no value. */
 export type ChartSeries = {
   readonly legend: string;
@@ -68,17 +70,6 @@ ${COLORS.map((color, index) => `  .line${index} { stroke: ${color}; }\n  .mark${
     .grid { stroke: #30363d; }
   }
 `;
-
-const escapeXml = (text: string): string =>
-  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
-
-/** One decimal, so that the file is the same on each machine. */
-const round = (value: number): string => String(Math.round(value * 10) / 10);
-
-type TextOptions = { readonly x: number; readonly y: number; readonly attributes?: string };
-
-const renderText = (text: string, { x, y, attributes = '' }: TextOptions): string =>
-  `<text x="${round(x)}" y="${round(y)}"${attributes}>${escapeXml(text)}</text>`;
 
 const truncate = (text: string, width: number, characterWidth = CHARACTER_WIDTH): string => {
   const characters = Math.floor(width / characterWidth);

@@ -9,7 +9,7 @@ import {
   type Panel,
 } from '../chart/dashboards.ts';
 import type { RecordedDashboards } from './dashboard-data.ts';
-import { renderChartSheet } from './svg-chart.ts';
+import { renderChartSheet } from './chart-sheet.ts';
 
 const RECORDED = join(import.meta.dirname, '../../docs/images/dashboards.json');
 /** Pixels of a column and of a row of Grafana's grid. */
