@@ -9,7 +9,8 @@ import {
   type WriteConditions,
 } from './conditions.ts';
 import type { OnFailure } from './failures.ts';
-import { buildGenerationKey, type StoredObject } from './stored-objects.ts';
+import { buildGenerationKey } from '../../lib/server/generation-key.ts';
+import type { StoredObject } from './stored-objects.ts';
 
 const READY = 'Ready';
 /** @param state.now milliseconds since the epoch */

@@ -12,7 +12,8 @@ import type { OnFailure } from './failures.ts';
 import { createAuditQueue } from './audit-queue.ts';
 import { startStatusWriter, type PolicyStatusDeps } from './policy-status.ts';
 import type { WatchResources } from './resource-watch.ts';
-import { buildGenerationKey, buildGenerationsKey, type StoredObject } from './stored-objects.ts';
+import { buildGenerationKey, buildGenerationsKey } from '../../lib/server/generation-key.ts';
+import type { StoredObject } from './stored-objects.ts';
 
 /** The current policies, compiled. */
 export type TaskPolicies<P extends CompiledPolicies> = {

@@ -8,7 +8,8 @@ import { parseStoredUpstreams } from '../../lib/upstreams/stored-upstreams.ts';
 import type { HttpUpstream, PostgresUpstream, Upstream } from '../../lib/upstreams/upstream.ts';
 import type { OnFailure } from './failures.ts';
 import type { WatchResources } from './resource-watch.ts';
-import { buildGenerationsKey, type StoredObject } from './stored-objects.ts';
+import { buildGenerationsKey } from '../../lib/server/generation-key.ts';
+import type { StoredObject } from './stored-objects.ts';
 import { startUpstreamStatus, type UpstreamStatusDeps } from './upstream-status.ts';
 
 export type UpstreamWatch = {

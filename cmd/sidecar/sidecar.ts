@@ -236,7 +236,10 @@ const createRegistry = (
       ...{ access, localKeys, fixedKeyAnswers },
       runs: module.createPodCallRuns(config, {
         ...{ registry, schedule, budgets },
-        reporting: { decideCall: source.authority?.decideCall, schedule, log },
+        reporting: {
+          ...{ decideCall: source.authority?.decideCall, schedule, log },
+          random: Math.random,
+        },
       }),
       journal: module.createCallJournal(access, { ...deps, report: source.authority?.reportCalls }),
       startGateway: module.startGateway,

@@ -4,6 +4,7 @@ import { compilePolicies, type CompiledPolicies } from '../../lib/policy/compile
 import { toPolicyText } from '../../lib/policy/policy-text.ts';
 import { computeBackoffMs } from '../../lib/async/backoff.ts';
 import { toErrorFields } from '../../lib/server/error-fields.ts';
+import { buildGenerationsKey } from '../../lib/server/generation-key.ts';
 import type { WatchSync } from '../../lib/server/watch-sync.ts';
 
 /** The current TaskPolicies. */
@@ -65,9 +66,3 @@ export const watchPolicies = (deps: PolicyWatchDeps): PolicyWatch => {
     stop,
   };
 };
-
-const buildGenerationsKey = (all: readonly CustomResource[]): string =>
-  all
-    .map(({ metadata: { uid, generation = 0 } }) => `${uid} ${generation}`)
-    .sort()
-    .join();
