@@ -75,11 +75,7 @@ function createDecision(): (received: ReceivedRequest) => void {
   return (received) => {
     const { request, authorization } = requireValue(parseCall(received, HOST));
     const nowMs = Date.now();
-    const invalid = verifyCall(
-      { request, authorization },
-      { keys: LOCAL_KEYS, nowMs },
-      signText,
-    );
+    const invalid = verifyCall({ request, authorization }, { keys: LOCAL_KEYS, nowMs }, signText);
     if (invalid !== undefined) throw new Error(invalid.message);
     const operation = requireValue(recognizeCall(service, request));
     const call = { operation, request, partition: 'aws', region: REGION, account: '111122223333' };

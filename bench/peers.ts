@@ -26,7 +26,10 @@ export type PeerLoad = {
 export type Peers = {
   readonly admission: PeerTable;
   readonly credentials: PeerTable;
-  readonly gateway: { readonly program: string; readonly loads: Readonly<Record<string, PeerLoad>> };
+  readonly gateway: {
+    readonly program: string;
+    readonly loads: Readonly<Record<string, PeerLoad>>;
+  };
 };
 
 export const readPeers = (): Peers =>

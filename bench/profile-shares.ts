@@ -79,13 +79,18 @@ const loadMap = (bundle: string): SourceMap | undefined => {
 };
 
 const HTTP = /^_http|^http|^internal\/http/;
-const SOCKETS = /^net$|^tls$|^_tls|^internal\/(?:tls|streams|stream_base)|^stream|^_stream|^events$/;
+const SOCKETS =
+  /^net$|^tls$|^_tls|^internal\/(?:tls|streams|stream_base)|^stream|^_stream|^events$/;
 
 const formatNodeModule = (url: string): string => {
   const name = url.slice('node:'.length);
   if (HTTP.test(name)) return 'node:http';
   if (SOCKETS.test(name)) return 'node: sockets, TLS, streams';
-  return `node:${name.replace(/^internal\//, '').split('/').slice(0, 1).join('/')}`;
+  return `node:${name
+    .replace(/^internal\//, '')
+    .split('/')
+    .slice(0, 1)
+    .join('/')}`;
 };
 
 /** A package of npm, an edge, a package of the core, or a program. */

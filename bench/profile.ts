@@ -47,11 +47,7 @@ const startIssuing = async (bench: Bench): Promise<Loaded> => {
   return { run, stop: () => Promise.all([authority.stop(), sts.stop()]) };
 };
 
-const startCalls = async (
-  bench: Bench,
-  call: ObjectCall,
-  connections: number,
-): Promise<Loaded> => {
+const startCalls = async (bench: Bench, call: ObjectCall, connections: number): Promise<Loaded> => {
   const address = findOwnAddress();
   if (address === undefined) throw new Error('expected an address besides loopback, got none');
   const { ours, stop } = await startGateways(bench, { address, scheme: 'http' });
