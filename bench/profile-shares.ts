@@ -60,7 +60,7 @@ export const createModuleFinder = (root: string) => {
     return maps.get(bundle);
   };
   return ({ functionName, url, lineNumber, columnNumber }: ProfileNode['callFrame']): string => {
-    if (url === '') return functionName.startsWith('(') ? functionName : 'native';
+    if (url === '') return functionName.startsWith('(') ? functionName : `native: ${functionName}`;
     if (url.startsWith('node:')) return formatNodeModule(url);
     const bundle = url.startsWith('file:') ? fileURLToPath(url) : url;
     const entry = readMap(bundle)?.findEntry(lineNumber, columnNumber);
