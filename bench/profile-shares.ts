@@ -13,6 +13,7 @@ export type CpuProfile = {
 
 type ProfileNode = {
   readonly id: number;
+  readonly children?: readonly number[];
   readonly callFrame: {
     readonly functionName: string;
     /** Path or `file:` URL of a bundle, `node:…`, or empty for code of V8 and Node. */
@@ -35,11 +36,7 @@ export const computeShares = (
 ): readonly ModuleShare[] => {
   const times = new Map<string, number>();
   for (const { nodes, samples, timeDeltas } of profiles) {
-    const modules = new Map(
-      nodes
-        .filter(({ callFrame }) => !WAITING.has(callFrame.functionName))
-        .map(({ id, callFrame }) => [id, findModule(callFrame)]),
-    );
+    const modules = listModules(nodes, findModule);
     for (const [index, id] of samples.entries()) {
       const module = modules.get(id);
       if (module === undefined) continue;
@@ -52,6 +49,24 @@ export const computeShares = (
     .sort((one, other) => other.share - one.share);
 };
 
+/** The module of each node. What V8 and Node do natively counts for the module that calls it. */
+const listModules = (
+  nodes: readonly ProfileNode[],
+  findModule: (frame: ProfileNode['callFrame']) => string,
+): ReadonlyMap<number, string> => {
+  const modules = new Map<number, string>();
+  const callers = new Map(nodes.flatMap(({ id, children = [] }) => children.map((c) => [c, id])));
+  // A caller comes before what it calls.
+  for (const { id, callFrame } of nodes) {
+    const { functionName, url } = callFrame;
+    if (WAITING.has(functionName)) continue;
+    const isNative = url === '' && !functionName.startsWith('(');
+    const caller = isNative ? modules.get(callers.get(id) ?? NaN) : undefined;
+    modules.set(id, caller ?? findModule(callFrame));
+  }
+  return modules;
+};
+
 /** Creates what finds the module of a function of a bundle, by the source map beside the bundle. */
 export const createModuleFinder = (root: string) => {
   const maps = new Map<string, SourceMap | undefined>();
@@ -60,8 +75,9 @@ export const createModuleFinder = (root: string) => {
     return maps.get(bundle);
   };
   return ({ functionName, url, lineNumber, columnNumber }: ProfileNode['callFrame']): string => {
-    if (url === '') return functionName.startsWith('(') ? functionName : `native: ${functionName}`;
+    if (url === '') return functionName.startsWith('(') ? functionName : 'native';
     if (url.startsWith('node:')) return formatNodeModule(url);
+    if (url.startsWith('wasm:')) return 'WebAssembly';
     const bundle = url.startsWith('file:') ? fileURLToPath(url) : url;
     const entry = readMap(bundle)?.findEntry(lineNumber, columnNumber);
     if (entry === undefined || !('originalSource' in entry)) return basename(bundle);

@@ -135,7 +135,7 @@ const profileStart = async (bench: Bench): Promise<readonly CpuProfile[]> => {
   );
 };
 
-const MIN_SHARE = 0.01;
+const MIN_SHARE = 0.005;
 const ROOT = join(import.meta.dirname, '..');
 
 const runProfile = async (name: string, seconds: number): Promise<void> => {
