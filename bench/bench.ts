@@ -15,14 +15,19 @@ export type Bench = {
   /** Of each load. */
   seconds: number;
   progress: (message: string) => void;
+  /** Further flags of Node for our programs, such as those of its profiler. */
+  nodeFlags?: readonly string[];
 };
 
-/** Bundles our programs as the image does; the folder that holds them. */
-export async function buildPrograms(): Promise<string> {
+/**
+ * Bundles our programs as the image does; the folder that holds them.
+ *
+ * @param flags of `tools/build/main.ts`
+ */
+export async function buildPrograms(flags: readonly string[] = []): Promise<string> {
   const root = join(import.meta.dirname, '..');
-  await promisify(execFile)(process.execPath, [join(root, 'tools', 'build', 'main.ts')], {
-    cwd: root,
-  });
+  const program = join(root, 'tools', 'build', 'main.ts');
+  await promisify(execFile)(process.execPath, [program, ...flags], { cwd: root });
   return join(root, 'dist');
 }
 
@@ -43,11 +48,14 @@ export type ProgramName = keyof typeof commands;
 const CONTAINER_HEAP_FLAGS = ['--max-old-space-size=256'];
 
 /** Starts a program as its container does, but with this Node and the bundle that is measured. */
-export function getCommand({ programs }: Bench, name: ProgramName): [string, string[]] {
+export function getCommand(
+  { programs, nodeFlags = [] }: Bench,
+  name: ProgramName,
+): [string, string[]] {
   // The first word is Node, the last one the program; between them are flags.
   const flags = commands[name].slice(1, -1);
   const heap = name === 'sidecar' ? [] : CONTAINER_HEAP_FLAGS;
-  return [process.execPath, [...flags, ...heap, join(programs, `${name}.cjs`)]];
+  return [process.execPath, [...flags, ...heap, ...nodeFlags, join(programs, `${name}.cjs`)]];
 }
 
 /** Runs each program once to a clean exit, as the image's build does: V8 then keeps what it compiled. */

@@ -54,7 +54,7 @@ export async function measureStreams(bench: Bench): Promise<Row[]> {
     const p99 = rounds.map(({ receivedMs }) => computePercentile(receivedMs, 0.99));
     const refused = rounds.map(({ refusedMs }) => refusedMs);
     const each = ((after - before) * 1000) / STREAMS;
-    const name = `revocation to word on ${STREAMS} streams, 99th percentile`;
+    const name = `revocation to event on ${STREAMS} streams, 99th percentile`;
     return [
       toRow({ name, unit: 'ms', values: p99, goal }),
       toRow({ name: '… and to a refusal by a sidecar', unit: 'ms', values: refused, goal }),
@@ -68,7 +68,7 @@ export async function measureStreams(bench: Bench): Promise<Row[]> {
 }
 
 type EventStreams = {
-  /** Milliseconds since the epoch, of each stream's first word since `since` with so many active. */
+  /** Milliseconds since the epoch, of each stream's first event since `since` with so many active. */
   readonly waitForUpdates: (
     active: number,
     since: number,
@@ -107,7 +107,7 @@ async function startEventStreams(
       const all = [...latest.values()].filter((each) => each.active === active && each.at >= since);
       if (all.length === STREAMS) return all.map(({ at }) => at);
       if (child.exitCode !== null || performance.now() > deadline) {
-        throw new Error(`streams: expected word on ${STREAMS}, got it on ${all.length}`);
+        throw new Error(`streams: expected an event on ${STREAMS}, got one on ${all.length}`);
       }
       await pause(20);
     }

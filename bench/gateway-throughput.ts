@@ -1,46 +1,50 @@
-import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { networkInterfaces } from 'node:os';
-import { join } from 'node:path';
-import { SignatureV4 } from '@smithy/signature-v4';
-import { setTimeout as pause } from 'node:timers/promises';
-import { Sha256 } from '../test/fakes/cloud/s3/digests.ts';
-import { findFreePorts } from '../test/kit/free-ports.ts';
 import type { Bench } from './bench.ts';
-import { startFakeSts } from './fake-sts.ts';
-import { alternate, loadServer, type LoadReport, type Server } from './load.ts';
+import { measureCallDecision } from './call-decision.ts';
 import {
-  readPeakMegabytes,
-  readPrivateMegabytes,
-  startProgram,
-  waitUntilAnswered,
-  type MeasuredProgram,
-} from './measured-processes.ts';
+  findOwnAddress,
+  readSettledMegabytes,
+  startGateways,
+  type GatewayProcess,
+  type Gateways,
+  type Place,
+} from './gateway-processes.ts';
+import { alternate, loadServer, type LoadReport, type Server } from './load.ts';
+import { readPeakMegabytes } from './measured-processes.ts';
+import { readPeers, type PeerLoad } from './peers.ts';
 import { toRow, type Goal, type Row } from './rows.ts';
-import { createClusterTrust, startSidecar, type SidecarProcess } from './sidecar-process.ts';
-import { writeCertificates } from './webhook-process.ts';
+import { startSidecar } from './sidecar-process.ts';
+import { formatCall, signCall, type Keys, type ObjectCall } from './signed-calls.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
-const SETTLE_MS = 1000;
 
-/** aws-sigv4-proxy on such a machine (docs/performance.md): calls per second, µs per call, MB. */
-const PEER = {
-  gets: 6968,
-  httpsGets: 1774,
-  puts1: 248,
-  put1Cpu: 3800,
-  puts8: 374,
-  put8Cpu: 2700,
-  peakMegabytes: 563,
-} as const;
+const SMALL: ObjectCall = { method: 'GET', bytes: KIB };
+const UPLOAD: ObjectCall = { method: 'PUT', bytes: MIB };
 
-type Keys = { AccessKeyId: string; SecretAccessKey: string; Token: string };
-type Gateways = { ours: GatewayProcess; bare: Server | undefined; stop: () => Promise<void> };
-type GatewayProcess = Server & { keys: Keys; sidecar: SidecarProcess };
-type Request = { method: 'GET' | 'PUT'; bytes: number };
+type Load = { name: string; request: ObjectCall; connections: number };
+const LOADS: readonly Load[] = [
+  { name: 'GET 1 KiB × 1', request: SMALL, connections: 1 },
+  { name: 'GET 1 KiB × 16', request: SMALL, connections: 16 },
+  { name: 'GET 1 MiB × 8', request: { method: 'GET', bytes: MIB }, connections: 8 },
+  { name: 'PUT 1 MiB × 1', request: UPLOAD, connections: 1 },
+  { name: 'PUT 1 MiB × 8', request: UPLOAD, connections: 8 },
+  { name: 'PUT 16 MiB × 8', request: { method: 'PUT', bytes: 16 * MIB }, connections: 8 },
+];
+const LARGEST = 'PUT 16 MiB × 8';
+
+/** What a load must reach, as factors of the peer's figures (bench/peers.json). */
+type Factors = { perSecond?: number; cpu?: number; p50?: number };
+const FACTORS: Readonly<Record<string, Factors>> = {
+  'GET 1 KiB × 1': { p50: 1.25 },
+  'GET 1 KiB × 16': { perSecond: 1 },
+  'GET 1 KiB × 16, HTTPS': { perSecond: 2 },
+  'PUT 1 MiB × 1': { perSecond: 2, cpu: 0.45 },
+  'PUT 1 MiB × 8': { perSecond: 1.5, cpu: 0.45 },
+};
+const PEAK_FACTOR = 0.2;
+
 type Measured = Awaited<ReturnType<typeof loadServer>>;
 
 /**
@@ -57,91 +61,71 @@ export async function measureGateway(bench: Bench): Promise<Row[]> {
   return [
     ...(await measureOver(bench, { address, scheme: 'http' })),
     ...(await measureOver(bench, { address, scheme: 'https' })),
+    await measureCallDecision(bench),
   ];
 }
-
-const findOwnAddress = (): string | undefined =>
-  Object.values(networkInterfaces())
-    .flatMap((each) => each ?? [])
-    .find(({ family, internal }) => family === 'IPv4' && !internal)?.address;
-
-type Place = { address: string; scheme: 'http' | 'https' };
 
 async function measureOver(bench: Bench, place: Place): Promise<Row[]> {
   const gateways = await startGateways(bench, place);
   const over = place.scheme === 'https' ? ', HTTPS' : '';
   try {
+    const early = over === '' ? await measureFootprint(bench, gateways.ours) : [];
     await warm(bench, gateways);
-    const small = { method: 'GET', bytes: KIB } as const;
-    const rows = [
-      ...(await measureLoad(bench, gateways, {
-        name: `GET 1 KiB × 1${over}`,
-        request: small,
-        connections: 1,
-      })),
-      ...(await measureLoad(bench, gateways, {
-        name: `GET 1 KiB × 16${over}`,
-        request: small,
-        connections: 16,
-        leastPerSecond: place.scheme === 'https' ? 2 * PEER.httpsGets : PEER.gets,
-      })),
-    ];
-    if (place.scheme === 'https') return rows;
-    const idle = await readMemory(gateways.ours.sidecar.pid);
-    const get = { method: 'GET', bytes: MIB } as const;
-    const put = { method: 'PUT', bytes: MIB } as const;
-    const large = { method: 'PUT', bytes: 16 * MIB } as const;
-    return [
-      ...rows,
-      ...(await measureLoad(bench, gateways, {
-        name: 'GET 1 MiB × 8',
-        request: get,
-        connections: 8,
-      })),
-      ...(await measureLoad(bench, gateways, {
-        name: 'PUT 1 MiB × 1',
-        request: put,
-        connections: 1,
-        leastPerSecond: 2 * PEER.puts1,
-        mostCpu: 0.45 * PEER.put1Cpu,
-      })),
-      ...(await measureLoad(bench, gateways, {
-        name: 'PUT 1 MiB × 8',
-        request: put,
-        connections: 8,
-        leastPerSecond: 1.5 * PEER.puts8,
-        mostCpu: 0.45 * PEER.put8Cpu,
-      })),
-      ...(await measureLoad(bench, gateways, {
-        name: 'PUT 16 MiB × 8',
-        request: large,
-        connections: 8,
-      })),
-      buildMemoryRow('gateway, private memory after small calls', idle, 50),
-      toRow({
-        name: 'gateway, peak resident memory',
-        unit: 'MB',
-        values: [readPeakMegabytes(gateways.ours.sidecar.pid) ?? NaN],
-        baselines: gateways.bare ? [readPeakMegabytes(gateways.bare.pid) ?? NaN] : [],
-        goal: { of: 'value', must: 'be at most', number: Math.round(0.2 * PEER.peakMegabytes) },
-      }),
-    ];
+    const rows: Row[] = [];
+    for (const load of LOADS) {
+      rows.push(...(await measureLoad(bench, gateways, { ...load, name: `${load.name}${over}` })));
+      const isLastSmall = over === '' && load.name === 'GET 1 KiB × 16';
+      if (isLastSmall) rows.push(await measureMemoryAfterSmallCalls(gateways.ours));
+    }
+    return [...early, ...rows, buildPeakRow(gateways, over)];
   } finally {
     await gateways.stop();
   }
 }
 
-const buildMemoryRow = (name: string, value: number, most: number): Row =>
-  toRow({
-    name,
-    unit: 'MB',
-    values: [value],
-    goal: { of: 'value', must: 'be at most', number: most },
-  });
+/** Start and memory of a sidecar that signs: before its first call, and after the first thousand. */
+async function measureFootprint(bench: Bench, ours: GatewayProcess): Promise<Row[]> {
+  await runLoad(bench, { server: ours, keys: ours.keys }, { ...EARLY_LOAD, request: SMALL });
+  const early = await readSettledMegabytes(ours.pid);
+  const starts: number[] = [];
+  for (let repeat = 0; repeat < bench.repeats; repeat += 1) {
+    const { readyMs, stop } = await startSidecar(bench, ours.trust);
+    starts.push(readyMs);
+    await stop();
+  }
+  return [
+    buildRow('from start to ready', 'ms', starts, 115),
+    buildRow('private memory, idle', 'MB', [ours.idleMegabytes], 18),
+    buildRow('private memory after 1,000 calls', 'MB', [early], 50),
+  ];
+}
 
-async function readMemory(pid: number): Promise<number> {
-  await pause(SETTLE_MS);
-  return readPrivateMegabytes(pid) ?? NaN;
+/** A thousand calls, as far as the machine keeps up. */
+const EARLY_LOAD = { connections: 4, rate: 500, seconds: 2 };
+
+const measureMemoryAfterSmallCalls = async ({ pid }: GatewayProcess): Promise<Row> =>
+  buildRow('private memory after small calls', 'MB', [await readSettledMegabytes(pid)]);
+
+const buildRow = (name: string, unit: string, values: readonly number[], most?: number): Row =>
+  toRow({ name: `gateway, ${name}`, unit, values, ...toGoal('be at most', most) });
+
+function buildPeakRow({ ours, bare }: Gateways, over: string): Row {
+  const { peakMegabytes } = findPeer(`${LARGEST}${over}`);
+  return toRow({
+    name: `gateway, peak resident memory${over}`,
+    unit: 'MB',
+    values: [readPeakMegabytes(ours.pid) ?? NaN],
+    baselines: [readPeakMegabytes(bare.pid) ?? NaN],
+    ...toGoal('be at most', over === '' ? PEAK_FACTOR * peakMegabytes : undefined),
+  });
+}
+
+const peers = readPeers().gateway.loads;
+
+function findPeer(load: string): PeerLoad {
+  const peer = peers[load];
+  if (peer === undefined) throw new Error(`bench/peers.json: expected ${load}`);
+  return peer;
 }
 
 /** A refusal would be quick: what is measured must be an object. */
@@ -155,171 +139,77 @@ async function expectServed({ target }: Server, request: Buffer): Promise<void> 
     throw new Error(`${target}: expected 200, got ${answer}`);
 }
 
-/** The compiler has seen both paths, and more than a thousand calls have been made. */
+/** The compiler has seen both paths. */
 async function warm(bench: Bench, { ours, bare }: Gateways): Promise<void> {
-  for (const request of [
-    { method: 'GET', bytes: KIB },
-    { method: 'PUT', bytes: MIB },
-  ] as const) {
+  for (const request of [SMALL, UPLOAD]) {
     for (const server of [ours, bare]) {
-      if (server !== undefined)
-        await runLoad(bench, { server, keys: ours.keys }, { request, connections: 4 });
+      await runLoad(bench, { server, keys: ours.keys }, { request, connections: 4 });
     }
   }
 }
 
-type LoadOptions = { request: Request; connections: number };
-type RowOptions = LoadOptions & { name: string; leastPerSecond?: number; mostCpu?: number };
+const toGoal = (must: Goal['must'], number: number | undefined): { goal?: Goal } =>
+  number === undefined ? {} : { goal: { of: 'value', must, number: roundGoal(number) } };
 
-const toGoal = (must: Goal['must'], number: number | undefined): Goal | undefined =>
-  number === undefined ? undefined : { of: 'value', must, number: Math.round(number) };
+/** Fractions of a millisecond count, those of calls do not. */
+const roundGoal = (number: number): number =>
+  number < 10 ? Number(number.toPrecision(3)) : Math.round(number);
 
 async function measureLoad(
   bench: Bench,
   { ours, bare }: Gateways,
-  { name, leastPerSecond, mostCpu, ...load }: RowOptions,
+  { name, ...load }: Load,
 ): Promise<Row[]> {
   const run = (server: Server) => () => runLoad(bench, { server, keys: ours.keys }, load);
-  const measured = await alternate(bench.repeats, run(ours), bare && run(bare));
-  const row = (what: string, unit: string, read: (report: Measured) => number, goal?: Goal): Row =>
+  const measured = await alternate(bench.repeats, run(ours), run(bare));
+  const row = (
+    [what, unit]: readonly [string, string],
+    read: (report: Measured) => number,
+    goal: { goal?: Goal } = {},
+  ): Row =>
     toRow({
       name: `gateway, ${name}${what}`,
       unit,
       values: measured.ours.map(read),
       baselines: measured.theirs.map(read),
-      ...(goal && { goal }),
+      ...goal,
     });
+  const goals = computeGoals(name);
   const perSecond = ({ requests, seconds }: LoadReport): number => requests / seconds;
+  const cpu = ({ perCoreSecond }: Measured): number => 1e6 / perCoreSecond;
   return [
-    row('', 'requests per second', perSecond, toGoal('be at least', leastPerSecond)),
-    row(
-      ', CPU',
-      'µs per request',
-      ({ perCoreSecond }) => 1e6 / perCoreSecond,
-      toGoal('be at most', mostCpu),
-    ),
-    row(', p50', 'ms', ({ p50Ms }) => p50Ms),
+    row(['', 'requests per second'], perSecond, toGoal('be at least', goals.perSecond)),
+    row([', CPU', 'µs per request'], cpu, toGoal('be at most', goals.cpu)),
+    row([', p50', 'ms'], ({ p50Ms }) => p50Ms, toGoal('be at most', goals.p50)),
+    row([', p99', 'ms'], ({ p99Ms }) => p99Ms),
   ];
+}
+
+/** The peer's table has no medians: over one connection a call takes a second divided by the rate. */
+function computeGoals(load: string): Factors {
+  const factors = FACTORS[load];
+  if (factors === undefined) return {};
+  const { perSecond, cpuUs } = findPeer(load);
+  return {
+    ...(factors.perSecond && { perSecond: factors.perSecond * perSecond }),
+    ...(factors.cpu && { cpu: factors.cpu * cpuUs }),
+    ...(factors.p50 && { p50: (factors.p50 * 1000) / perSecond }),
+  };
 }
 
 async function runLoad(
   bench: Bench,
   { server, keys }: { server: Server; keys: Keys },
-  { request, connections }: LoadOptions,
+  {
+    request,
+    connections,
+    seconds = bench.seconds,
+    rate,
+  }: Omit<Load, 'name'> & { seconds?: number; rate?: number },
 ): Promise<Measured> {
-  const bytes = await buildSignedRequest(request, {
-    host: server.target.slice('tcp:'.length),
-    keys,
-  });
+  const host = server.target.slice('tcp:'.length);
+  const bytes = formatCall(await signCall(request, { host, keys }));
   await expectServed(server, bytes);
-  return loadServer(bench, server, { request: bytes, connections, seconds: bench.seconds });
-}
-
-/** The request as an SDK signs it: with the SHA-256 of its body. */
-async function buildSignedRequest(
-  { method, bytes }: Request,
-  { host, keys }: { host: string; keys: Keys },
-): Promise<Buffer> {
-  const body = Buffer.alloc(method === 'PUT' ? bytes : 0);
-  const signer = new SignatureV4({
-    service: 's3',
-    region: 'eu-central-1',
-    uriEscapePath: false,
-    sha256: Sha256,
-    credentials: {
-      accessKeyId: keys.AccessKeyId,
-      secretAccessKey: keys.SecretAccessKey,
-      sessionToken: keys.Token,
-    },
-  });
-  const path = `/acme-data/reports/${bytes}`;
-  const signed = await signer.sign({
-    method,
-    protocol: 'http:',
-    hostname: host,
-    path,
-    headers: {
-      host,
-      'x-amz-content-sha256': createHash('sha256').update(body).digest('hex'),
-    },
-  });
-  const lines = Object.entries(signed.headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  const length = method === 'PUT' ? `content-length: ${bytes}\r\n` : '';
-  return Buffer.concat([
-    Buffer.from(`${method} ${path} HTTP/1.1\r\n${lines.join('')}${length}\r\n`),
-    body,
-  ]);
-}
-
-async function startGateways(bench: Bench, place: Place): Promise<Gateways> {
-  const objects = await startObjects(bench, place);
-  const sts = await startFakeSts();
-  const ours = await startOurs(bench, { objects, stsUrl: sts.url });
-  const bare = await startBare(bench, objects.url);
-  return {
-    ours,
-    bare,
-    stop: async () => {
-      await Promise.all([ours.sidecar.stop(), bare.stop(), objects.stop(), sts.stop()]);
-    },
-  };
-}
-
-type Objects = MeasuredProgram & { url: string; caBundle?: string };
-
-async function startObjects(bench: Bench, { address, scheme }: Place): Promise<Objects> {
-  const [port = 0] = await findFreePorts(1);
-  const listen = `${address}:${port}`;
-  const url = `${scheme}://${listen}`;
-  const command = getBaseline(bench);
-  if (scheme === 'http') {
-    const plain = { command, args: ['objects', listen], env: {}, core: 'load' } as const;
-    const program = startProgram(plain);
-    await waitUntilAnswered({ host: address, port, path: '/acme-data/1' });
-    return { ...program, url };
-  }
-  const folder = await writeCertificates(bench, [address]);
-  const files = ['tls.crt', 'tls.key'].map((file) => join(folder, file));
-  const program = startProgram({
-    command,
-    args: ['objects', listen, ...files],
-    env: {},
-    core: 'load',
-  });
-  return { ...program, url, caBundle: readFileSync(join(folder, 'ca.crt'), 'utf8') };
-}
-
-async function startOurs(
-  bench: Bench,
-  { objects, stsUrl }: { objects: Objects; stsUrl: string },
-): Promise<GatewayProcess> {
-  const { url, caBundle } = objects;
-  const trust = createClusterTrust(stsUrl, {
-    endpoints: [{ service: 's3', url }],
-    ...(caBundle !== undefined && { caBundle }),
-  });
-  const sidecar = await startSidecar(bench, trust);
-  const credentials = await waitUntilAnswered({
-    socketPath: sidecar.socket,
-    path: '/v1/credentials',
-  });
-  const target = `tcp:127.0.0.1:${sidecar.gatewayPort}`;
-  return { pid: sidecar.pid, target, sidecar, keys: JSON.parse(credentials) as Keys };
-}
-
-async function startBare(bench: Bench, upstream: string): Promise<MeasuredProgram & Server> {
-  const [port = 0] = await findFreePorts(1);
-  const program = startProgram({
-    command: getBaseline(bench),
-    args: ['gateway', `127.0.0.1:${port}`, upstream],
-    env: { GOMAXPROCS: '1' },
-    core: 'server',
-  });
-  await waitUntilAnswered({ port, path: '/acme-data/1' });
-  return { ...program, target: `tcp:127.0.0.1:${port}` };
-}
-
-function getBaseline({ baseline }: Bench): string {
-  if (baseline === undefined) throw new Error('expected the bare Go program, got none');
-  return baseline;
+  const load = { request: bytes, connections, seconds, ...(rate !== undefined && { rate }) };
+  return loadServer(bench, server, load);
 }

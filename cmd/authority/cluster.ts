@@ -42,6 +42,7 @@ import {
   createProposalStore,
   type ProposalObjects,
 } from '../../lib/edge/kubernetes/proposal-store.ts';
+import { createBufferedPool } from '../../lib/edge/http/buffered-pool.ts';
 import { createApiClient } from '../../lib/edge/kubernetes/api-client.ts';
 import { toOutcome } from '../../lib/edge/kubernetes/kubernetes-error.ts';
 import { createPodReader } from '../../lib/edge/kubernetes/pod-reader.ts';
@@ -117,7 +118,7 @@ export const createClusterClient = (
   kubernetes = createKubernetesClient(loadClusterConfig(config.kubeconfig)),
 ): ClusterClient => {
   const { namespace, podName, caSecret, keysSecret, auditSecret, secretsNamespace } = config;
-  const calls = createApiClient(kubernetes);
+  const calls = createApiClient(kubernetes, { createPool: createBufferedPool });
   const templatesConfigMap = { namespace, name: INJECTION_TEMPLATES_CONFIG_MAP };
   const labelSelector = `${INJECTED_LABEL}=true`;
   const { now, monotonic } = { now: () => Date.now(), monotonic: () => performance.now() };

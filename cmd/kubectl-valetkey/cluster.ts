@@ -105,7 +105,7 @@ export const createClusterClient = ({ installedIn, ...access }: ClusterOptions):
   const kubernetes = loadUserCluster(access);
   if (!kubernetes.ok) throw createUsageError(kubernetes.faults);
   const { namespace } = kubernetes.value;
-  const calls = withRefusalReasons(createApiClient(kubernetes.value, TIMEOUT_MS));
+  const calls = withRefusalReasons(createApiClient(kubernetes.value, { timeoutMs: TIMEOUT_MS }));
   const monotonic = () => performance.now();
   const policies = createCustomResourceClient(calls, { kind: 'TaskPolicy', plural: TASK_POLICIES });
   const upstreams = createCustomResourceClient(calls, { kind: 'Upstream', plural: UPSTREAMS });

@@ -81,16 +81,35 @@ export const linkRecord = (
 ): LinkedRecord => {
   const { sequence, ...link } = place;
   const uid = `${link.id}/${sequence}`;
-  const bare = {
-    ...attributes,
-    metadata: { ...attributes.metadata, sequence, uid },
-    unmapped: { ...attributes.unmapped, chain: link },
-  };
-  const sealed =
-    sign === undefined ? bare : addChainMembers(bare, { seal: sign(canonicalizeJson(bare)) });
-  const hash = computeSha256(canonicalizeJson(sealed));
-  const line = canonicalizeJson(addChainMembers(sealed, { hash }));
+  const metadata = { ...attributes.metadata, sequence, uid };
+  const render = createLinkRenderer({ ...attributes, metadata });
+  const sealed = sign === undefined ? link : { ...link, seal: sign(render(link)) };
+  const hash = computeSha256(render(sealed));
+  const line = render({ ...sealed, hash });
   return { line, position: { chain: link.id, sequence, hash } };
+};
+
+/**
+ * Renders the canonical JSON of a record with a chain link. What is signed, what is hashed and the line differ
+ * only in the link, so that the rest is rendered once.
+ */
+const createLinkRenderer = (record: Attributes): ((link: object) => string) => {
+  const [start, end] = renderAround(record, 'unmapped');
+  const [before, after] = renderAround(record.unmapped, 'chain');
+  return (link) => `${start}${before}${canonicalizeJson(link)}${after}${end}`;
+};
+
+/** Canonical JSON of an object before and after the value of one member. RFC 8785 orders by UTF-16 code units. */
+const renderAround = (object: object, name: string): readonly [string, string] => {
+  const render = (isIncluded: (other: string) => boolean) =>
+    canonicalizeJson(
+      Object.fromEntries(Object.entries(object).filter(([other]) => isIncluded(other))),
+    ).slice(1, -1);
+  const [before, after] = [render((other) => other < name), render((other) => other > name)];
+  return [
+    `{${before}${before === '' ? '' : ','}${JSON.stringify(name)}:`,
+    `${after === '' ? '' : ','}${after}}`,
+  ];
 };
 
 type Chained = { readonly unmapped: { readonly chain: object } };

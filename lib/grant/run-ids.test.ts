@@ -48,6 +48,12 @@ describe('createRunIds', () => {
     expect(new Set(given).size).toBe(1000);
   });
 
+  it('writes bytes in base32 as RFC 4648 does', () => {
+    const run = createRunIds(Buffer.alloc(32, 7), () => Buffer.from('foobafooba')).newRun('uid');
+    expect(run.slice(0, 16)).toBe('mzxw6ytbmzxw6ytb');
+    expect(run.slice(16)).toBe('o7tpr3hfbb2264xn');
+  });
+
   it('leaves space for the pod name in a session name', () => {
     const run = ids.newRun('uid');
     expect(buildSessionName({ podName: 'p'.repeat(253), run })).toBe(`${'p'.repeat(31)}@${run}`);

@@ -43,6 +43,14 @@ export const createRunIds = (secret: Uint8Array, random = randomBytes): RunIds =
 
 /** RFC 4648, section 6, in lower case; only whole groups of five bytes, so without padding. */
 const base32 = (bytes: Uint8Array): string => {
-  const bits = [...bytes].map((byte) => byte.toString(2).padStart(8, '0')).join('');
-  return bits.replace(/.{5}/g, (five) => ALPHABET[parseInt(five, 2)] ?? '');
+  let text = '';
+  let bits = 0;
+  let count = 0;
+  for (const byte of bytes) {
+    // What was written is masked out, so that at most 12 bits are held.
+    bits = ((bits & 0b1111) << 8) | byte;
+    count += 8;
+    for (; count >= 5; count -= 5) text += ALPHABET[(bits >>> (count - 5)) & 0b11111] ?? '';
+  }
+  return text;
 };

@@ -104,7 +104,7 @@ const compareInjectedValue: FieldComparison = (expected, actual, at) => {
   const got = `another value (${actualLength ?? 0} characters)`;
   return [
     {
-      path: at.path,
+      path: at.path(),
       expected: `the value that is injected (${expectedLength ?? 0} characters)`,
       got,
     },
@@ -169,7 +169,8 @@ const compareQuantities =
           })
         : others.includes(name) && isAtLeast(amount, least[name]);
       if (isAccepted) return [];
-      return [buildMismatch(injected[name], amount, { path: `${at.path}${toJsonPointer(name)}` })];
+      const path = () => `${at.path()}${toJsonPointer(name)}`;
+      return [buildMismatch(injected[name], amount, { path })];
     });
   };
 

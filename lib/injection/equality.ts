@@ -1,6 +1,6 @@
 import { isMapping, type Mapping } from '../schema/mapping.ts';
 import { formatValue, type FieldError } from '../schema/field-error.ts';
-import { toJsonPointer } from './json-patch.ts';
+import { escapeSegment, toJsonPointer } from './json-patch.ts';
 
 /** Compares the values of one field. `undefined`: the field is absent. */
 export type FieldComparison = (
@@ -14,8 +14,8 @@ export type FieldComparisons = Readonly<Record<string, FieldComparison>>;
 
 /** The field that is compared. */
 export type FieldLocation = {
-  /** JSON pointer in the pod. */
-  readonly path: string;
+  /** Builds the JSON pointer in the pod: only a fault needs it. */
+  readonly path: () => string;
   /** JSON pointer relative to the compared value, with `*` for elements. */
   readonly pattern: string;
   readonly comparisons: FieldComparisons;
@@ -100,7 +100,7 @@ export const buildMismatch = (
   actual: unknown,
   { path }: Pick<FieldLocation, 'path'>,
 ): FieldError => ({
-  path,
+  path: path(),
   expected: expected === undefined ? 'no value' : formatValue(expected),
   got: formatValue(actual),
 });
@@ -110,9 +110,9 @@ const toChildLocation = (
   segment: string | number,
   pattern: string,
 ): FieldLocation => ({
-  ...at,
-  path: `${at.path}${toJsonPointer(segment)}`,
-  pattern: `${at.pattern}${toJsonPointer(pattern)}`,
+  path: () => `${at.path()}${toJsonPointer(segment)}`,
+  pattern: `${at.pattern}/${escapeSegment(pattern)}`,
+  comparisons: at.comparisons,
 });
 
 /** Go leaves empty strings out when it writes a pod, and may write null for an empty list. */

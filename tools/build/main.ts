@@ -18,6 +18,7 @@ const ROOT = join(import.meta.dirname, '..', '..');
 const { values } = parseArgs({
   options: {
     out: { type: 'string', default: join(ROOT, 'dist') },
+    'source-maps': { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   },
 });
@@ -62,6 +63,8 @@ const bundle = async (
     define: { ...CATALOG_BUNDLE.define, 'import.meta.dirname': '__dirname' },
     logLevel: 'warning',
     metafile: true,
+    // Beside the bundle, which stays as it is.
+    ...(values['source-maps'] && { sourcemap: 'external', sourcesContent: false }),
     plugins,
   });
   return Object.keys(metafile.inputs).map((path) => resolve(ROOT, path));
@@ -103,7 +106,7 @@ const copyCedar = (): void => {
 
 if (values.help) {
   console.log(
-    'node tools/build/main.ts [--out DIR]   Bundle every cmd/*/main.ts into DIR/<program>.cjs',
+    'node tools/build/main.ts [--out DIR] [--source-maps]   Bundle every cmd/*/main.ts into DIR/<program>.cjs',
   );
 } else {
   mkdirSync(values.out, { recursive: true });

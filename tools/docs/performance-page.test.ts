@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { renderFigures, replaceFigures } from './performance-page.ts';
+import { renderFigures, replacePart } from './performance-page.ts';
 
 const results = {
   cpu: 'a processor',
@@ -32,15 +32,23 @@ describe('renderFigures', () => {
   });
 });
 
-describe('replaceFigures', () => {
+describe('replacePart', () => {
   const page = (figures: string) =>
     `before\n\n<!-- Written by make docs from bench/results.json -->\n\n${figures}\n\n<!-- End of the written part -->\nafter`;
 
   it('replaces what is between the two comments, and nothing else', () => {
-    expect(replaceFigures(page('old'), 'new')).toBe(page('new'));
+    expect(replacePart(page('old'), 'bench/results.json', 'new')).toBe(page('new'));
+  });
+
+  it('replaces the part of the named source, not the one before it', () => {
+    const other = page('kept').replace('results.json', 'peers.json');
+    const both = replacePart(`${other}\n${page('old')}`, 'bench/results.json', 'new');
+    expect(both).toBe(`${other}\n${page('new')}`);
   });
 
   it('throws for a page without the comments', () => {
-    expect(() => replaceFigures('before', 'new')).toThrow(/performance.md: expected/);
+    expect(() => replacePart('before', 'bench/results.json', 'new')).toThrow(
+      /performance.md: expected/,
+    );
   });
 });

@@ -1,13 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readPeers } from '../../bench/peers.ts';
 import { readResults, type PublishedResults } from '../../bench/results.ts';
 import { renderMarkdownTable } from './markdown-table.ts';
+import { renderGatewayTable, renderPeerTable } from './peers-tables.ts';
 import { listPerformanceCharts, renderChartImages } from './performance-charts.ts';
 
 const PAGE = join(import.meta.dirname, '..', '..', 'docs', 'performance.md');
 
-/** What is between the two is written from bench/results.json. */
-const BEGIN = '<!-- Written by make docs from bench/results.json -->';
+/** What is between the two is written from the named file. */
+const formatBegin = (source: string): string => `<!-- Written by make docs from ${source} -->`;
 const END = '<!-- End of the written part -->';
 
 const NONE = '–';
@@ -36,19 +38,32 @@ export const renderFigures = ({ cpu, cores, node, load, rows }: PublishedResults
 };
 
 /**
- * Replaces the written part of a page.
+ * Replaces the part of a page that is written from a source.
  *
  * @throws Error if the page has no such part
  */
-export const replaceFigures = (page: string, figures: string): string => {
-  const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)];
-  if (begin < 0 || end < begin) throw new Error(`performance.md: expected ${BEGIN} and ${END}`);
-  return `${page.slice(0, begin)}${BEGIN}\n\n${figures}\n\n${page.slice(end)}`;
+export const replacePart = (page: string, source: string, text: string): string => {
+  const marker = formatBegin(source);
+  const begin = page.indexOf(marker);
+  const end = begin < 0 ? -1 : page.indexOf(END, begin);
+  if (end < 0) throw new Error(`performance.md: expected ${marker} and ${END}`);
+  return `${page.slice(0, begin)}${marker}\n\n${text}\n\n${page.slice(end)}`;
 };
 
-/** The page with the figures and the charts of bench/results.json. */
+/** The page with the figures and the charts of bench/results.json, and the figures of peers beside ours. */
 export const renderPerformancePage = (): string => {
   const results = readResults();
+  const { rows } = results;
+  const { admission, credentials, gateway } = readPeers();
   const images = renderChartImages(listPerformanceCharts(results));
-  return replaceFigures(readFileSync(PAGE, 'utf8'), `${renderFigures(results)}\n\n${images}`);
+  const parts = {
+    'bench/results.json': `${renderFigures(results)}\n\n${images}`,
+    'bench/peers.json: admission': renderPeerTable('admission, 8 KB review', admission, rows),
+    'bench/peers.json: credentials': renderPeerTable('held credentials', credentials, rows),
+    'bench/peers.json: gateway': renderGatewayTable(gateway, rows),
+  };
+  return Object.entries(parts).reduce(
+    (page, [source, text]) => replacePart(page, source, text),
+    readFileSync(PAGE, 'utf8'),
+  );
 };

@@ -4,7 +4,8 @@ import type { AddressInfo, Socket } from 'node:net';
 import { KubeConfig } from '@kubernetes/client-node';
 import { afterEach, describe, expect, it } from '@jest/globals';
 
-import { createApiClient } from './api-client.ts';
+import { createBufferedPool } from '../http/buffered-pool.ts';
+import { createApiClient, type ApiClientOptions } from './api-client.ts';
 
 const servers: Server[] = [];
 afterEach(async () => {
@@ -17,7 +18,7 @@ afterEach(async () => {
 /** Starts an API server; `connections` holds the client's port of each request. */
 const startServer = async (
   handle: (request: IncomingMessage, answer: ServerResponse) => void,
-  timeoutMs = 30_000,
+  options: ApiClientOptions = {},
 ) => {
   const connections: number[] = [];
   const server = createServer((request, answer) => {
@@ -33,26 +34,37 @@ const startServer = async (
     config.loadFromClusterAndUser(cluster, { name: 'us', token });
   };
   setToken('own-token');
-  return { connections, setToken, calls: createApiClient({ config }, timeoutMs) };
+  return {
+    connections,
+    setToken,
+    calls: createApiClient({ config }, { timeoutMs: 30_000, ...options }),
+  };
 };
 
 const get = { method: 'GET', path: '/x' } as const;
 
-describe('createApiClient', () => {
+describe.each<readonly [string, ApiClientOptions]>([
+  ['agents', {}],
+  ['a pool', { createPool: createBufferedPool }],
+])('createApiClient with %s', (_kind, options) => {
+  const start: typeof startServer = (handle, more) => startServer(handle, { ...options, ...more });
+
   it('sends its own token and reuses the connection', async () => {
     const shown: unknown[] = [];
-    const { calls, connections } = await startServer(({ headers }, answer) => {
+    const { calls, connections } = await start(({ headers }, answer) => {
       shown.push(headers.authorization);
       answer.end('{"a":1}');
     });
     expect(await calls('get x', get)).toEqual({ a: 1 });
+    // A pool uses a connection again after a turn of the event loop.
+    await new Promise(setImmediate);
     await calls('get x', get);
     expect(shown).toEqual(['Bearer own-token', 'Bearer own-token']);
     expect(new Set(connections).size).toBe(1);
   });
 
   it('reads the token again after status 401', async () => {
-    const { calls, setToken } = await startServer(({ headers }, answer) => {
+    const { calls, setToken } = await start(({ headers }, answer) => {
       answer.statusCode = headers.authorization === 'Bearer next' ? 200 : 401;
       answer.end('{}');
     });
@@ -63,7 +75,7 @@ describe('createApiClient', () => {
 
   it('repeats a call when a reused connection was closed', async () => {
     let count = 0;
-    const { calls, connections } = await startServer(({ socket }, answer) => {
+    const { calls, connections } = await start(({ socket }, answer) => {
       count += 1;
       if (count === 2) socket.destroy();
       else answer.end('{}');
@@ -75,7 +87,7 @@ describe('createApiClient', () => {
 
   it('does not repeat a call that is not idempotent', async () => {
     let count = 0;
-    const { calls } = await startServer(({ socket }, answer) => {
+    const { calls } = await start(({ socket }, answer) => {
       count += 1;
       if (count === 2) socket.destroy();
       else answer.end('{}');
@@ -92,7 +104,7 @@ describe('createApiClient', () => {
     ['DELETE', 'application/json'],
   ] as const)('sends the body of %s as %s', async (method, type) => {
     const got: unknown[] = [];
-    const { calls } = await startServer((request, answer) => {
+    const { calls } = await start((request, answer) => {
       request.on('data', (chunk: Buffer) => got.push(chunk.toString()));
       request.on('end', () => {
         got.push(request.headers['content-type']);
@@ -122,7 +134,7 @@ describe('createApiClient', () => {
   it.each(broken)(
     'fails when the server %s, without quoting the response',
     async (_what, handle) => {
-      const { calls } = await startServer(handle, 500);
+      const { calls } = await start(handle, { timeoutMs: 500 });
       const failure = (await calls('get x', get).catch((error: unknown) => error)) as Error;
       expect(failure).toMatchObject({ name: 'KubernetesError', culprit: 'get x' });
       expect(failure.message).not.toContain('secret');
@@ -136,7 +148,7 @@ describe('createApiClient', () => {
     [429, 'unavailable'],
     [503, 'unavailable'],
   ])('converts status %i to error %s', async (status, code) => {
-    const { calls } = await startServer((_request, answer) => answer.writeHead(status).end('{}'));
+    const { calls } = await start((_request, answer) => answer.writeHead(status).end('{}'));
     await expect(calls('get x', get)).rejects.toMatchObject({ code, status });
   });
 });
@@ -159,7 +171,10 @@ describe('createApiClient with a kubeconfig', () => {
     const config = new KubeConfig();
     const made = { name: 'fake', skipTLSVerify: true, ...cluster(`http://127.0.0.1:${port}`) };
     config.loadFromClusterAndUser(made as never, { name: 'us' });
-    await createApiClient({ config }, 30_000)('get x', get);
+    await createApiClient({ config }, { timeoutMs: 30_000, createPool: createBufferedPool })(
+      'get x',
+      get,
+    );
     return seen.map((each) => JSON.stringify(each).replaceAll(`${port}`, 'PORT'));
   };
 

@@ -1,4 +1,4 @@
-import { Agent as HttpAgent, type OutgoingHttpHeaders } from 'node:http';
+import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent, type RequestOptions } from 'node:https';
 import { urlToHttpOptions } from 'node:url';
 
@@ -39,7 +39,38 @@ const MAX_CONNECTIONS = 100;
 /** A pod may have 3 MiB; lists have more. */
 const MAX_RESPONSE_BYTES = 8 * 1024 * 1024;
 
-type Access = { readonly options: RequestOptions; readonly readAt: number };
+type Access = {
+  readonly options: RequestOptions;
+  /** Absent: requests are sent with the agent of `options`. */
+  readonly pool?: ApiPool | undefined;
+  readonly readAt: number;
+};
+
+/** Pooled connections to the API server, which trust what the client's settings say. */
+export type ApiPool = {
+  readonly send: (request: {
+    readonly method: string;
+    readonly path: string;
+    readonly headers: Readonly<Record<string, string>>;
+    readonly body?: string;
+    readonly maxBodyBytes: number;
+    readonly timeoutMs: number;
+  }) => Promise<BufferedResponse>;
+  readonly close: () => void;
+};
+
+export type ApiClientOptions = {
+  readonly timeoutMs?: number;
+  /** Sends requests with less CPU than agents. Not used behind the proxy of a kubeconfig. */
+  readonly createPool?: (
+    origin: string,
+    options: {
+      readonly trust: Trust;
+      readonly maxConnections: number;
+      readonly idleTimeoutMs: number;
+    },
+  ) => ApiPool;
+};
 
 /**
  * Creates a client for calls on the critical path of a run. The client library opens a new connection
@@ -48,7 +79,7 @@ type Access = { readonly options: RequestOptions; readonly readAt: number };
  */
 export const createApiClient = (
   { config }: Pick<KubernetesClient, 'config'>,
-  timeoutMs = TIMEOUT_MS,
+  { timeoutMs = TIMEOUT_MS, createPool }: ApiClientOptions = {},
 ): ApiClient => {
   const cluster = config.getCurrentCluster();
   const url = new URL(cluster?.server ?? '');
@@ -56,13 +87,24 @@ export const createApiClient = (
   const isSecure = server.protocol === 'https:';
   // A user's API server may be below a path, or behind a proxy, which the library's agent handles.
   const base = url.pathname.replace(/\/$/, '');
-  const agentFor = createAgentCache(isSecure);
+  const agentFor = cacheByTrust((trust) =>
+    isSecure ? new HttpsAgent({ ...AGENT, ...trust }) : new HttpAgent(AGENT),
+  );
+  const poolFor =
+    createPool && cluster?.proxyUrl === undefined
+      ? cacheByTrust((trust) => createPool(url.origin, { ...POOL, trust }), closePool)
+      : undefined;
   let access: Access | undefined;
   const readAccess = async (): Promise<Access> => {
     const options: RequestOptions = {};
     await config.applyToHTTPSOptions(options);
+    const readAt = performance.now();
+    // Basic authentication is left to the agent.
+    if (poolFor !== undefined && options.auth === undefined) {
+      return { options, pool: poolFor(options), readAt };
+    }
     const agent = cluster?.proxyUrl === undefined ? agentFor(options) : options.agent;
-    return { options: { ...server, ...options, agent }, readAt: performance.now() };
+    return { options: { ...server, ...options, agent }, readAt };
   };
   return async (culprit, call) => {
     try {
@@ -70,7 +112,7 @@ export const createApiClient = (
         access = await readAccess();
       }
       const placed = { ...call, path: `${base}${call.path}` };
-      const response = await send(placed, { timeoutMs, options: access.options });
+      const response = await send(placed, { timeoutMs, ...access });
       const { status, body } = response;
       call.onResponse?.(response);
       if (status === 401) access = undefined;
@@ -93,25 +135,32 @@ const parseJson = (text: string): unknown => {
 };
 
 const TRUST = ['ca', 'cert', 'key', 'rejectUnauthorized', 'servername'] as const;
+const AGENT = { keepAlive: true, timeout: IDLE_TIMEOUT_MS, maxSockets: MAX_CONNECTIONS };
+const POOL = { maxConnections: MAX_CONNECTIONS, idleTimeoutMs: IDLE_TIMEOUT_MS };
+const closePool = ({ close }: ApiPool): void => close();
 
-/** Reuses one agent while CA and client certificate are unchanged. */
-const createAgentCache = (isSecure: boolean): ((options: RequestOptions) => HttpAgent) => {
-  const agentOptions = { keepAlive: true, timeout: IDLE_TIMEOUT_MS, maxSockets: MAX_CONNECTIONS };
-  let cached: { readonly key: string; readonly agent: HttpAgent } | undefined;
+type Trust = Pick<RequestOptions, (typeof TRUST)[number]>;
+
+/** Reuses one agent or pool while CA and client certificate are unchanged. */
+const cacheByTrust = <T>(
+  create: (trust: Trust) => T,
+  close: (old: T) => void = () => undefined,
+): ((options: RequestOptions) => T) => {
+  let cached: { readonly key: string; readonly value: T } | undefined;
   return (options) => {
-    const trust = Object.fromEntries(TRUST.map((name) => [name, options[name]]));
+    const trust = Object.fromEntries(
+      TRUST.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]),
+    ) as Trust;
     const key = JSON.stringify(trust);
     if (cached?.key !== key) {
-      const agent = isSecure
-        ? new HttpsAgent({ ...agentOptions, ...trust })
-        : new HttpAgent(agentOptions);
-      cached = { key, agent };
+      if (cached !== undefined) close(cached.value);
+      cached = { key, value: create(trust) };
     }
-    return cached.agent;
+    return cached.value;
   };
 };
 
-type SendOptions = { readonly options: RequestOptions; readonly timeoutMs: number };
+type SendOptions = Pick<Access, 'options' | 'pool'> & { readonly timeoutMs: number };
 
 /** Repeats a request once if a pooled connection was closed just before it was used. */
 const send = async (call: ApiClientRequest, way: SendOptions): Promise<BufferedResponse> => {
@@ -127,31 +176,35 @@ const send = async (call: ApiClientRequest, way: SendOptions): Promise<BufferedR
 
 const sendOnce = async (
   { method, path, body, accept, maxTextBytes }: ApiClientRequest,
-  { options, timeoutMs }: SendOptions,
+  { options, pool, timeoutMs }: SendOptions,
 ): Promise<BufferedResponse> => {
   const text = body === undefined ? '' : JSON.stringify(body);
   const headers = {
-    ...(options.headers as OutgoingHttpHeaders | undefined),
+    ...(options.headers as Record<string, string> | undefined),
     ...buildHeaders(method, Buffer.byteLength(text)),
     ...(accept !== undefined && { Accept: accept }),
   };
+  const maxBodyBytes = maxTextBytes ?? MAX_RESPONSE_BYTES;
+  if (pool !== undefined) {
+    const sent = text === '' ? {} : { body: text };
+    return pool.send({ method, path, headers, ...sent, maxBodyBytes, timeoutMs });
+  }
   const timeout = new AbortController();
   const timer = setTimeout(() => timeout.abort(), timeoutMs);
   try {
     const request = { ...options, path, method, headers, signal: timeout.signal };
-    const maxBodyBytes = maxTextBytes ?? MAX_RESPONSE_BYTES;
     return await sendRequest(request, { body: text, maxBodyBytes });
   } finally {
     clearTimeout(timer);
   }
 };
 
-const buildHeaders = (method: string, length: number): OutgoingHttpHeaders => ({
+const buildHeaders = (method: string, length: number): Record<string, string> => ({
   // The cluster's keys have a media type of their own.
   Accept: 'application/json, application/jwk-set+json',
   // Node sends the body of a DELETE without its length unless it is set.
   ...(length > 0 && {
     'Content-Type': method === 'PATCH' ? 'application/merge-patch+json' : 'application/json',
-    'Content-Length': length,
+    'Content-Length': String(length),
   }),
 });

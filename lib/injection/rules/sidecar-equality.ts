@@ -110,7 +110,7 @@ const compareSidecar = (
   { platform }: RuleContext,
 ): readonly FieldError[] =>
   findDifferences(sidecar, container, {
-    path,
+    path: () => path,
     pattern: '',
     comparisons: allowedSidecarDifferences(platform.sidecar.allowedChanges, sidecar),
   }).map((fault) => addHint(fault, fault.path.slice(path.length)));
@@ -124,9 +124,8 @@ const compareVolumes = (pod: Pod, { volumes }: InjectedFields): readonly FieldEr
   const found = pod.spec?.volumes ?? [];
   return volumes.flatMap((volume) => {
     const index = found.findIndex(({ name }) => name === volume.name);
-    const path = `/spec/volumes/${index === -1 ? '-' : index}`;
     return findDifferences(volume, found[index], {
-      path,
+      path: () => `/spec/volumes/${index === -1 ? '-' : index}`,
       pattern: '',
       comparisons: ALLOWED_VOLUME_DIFFERENCES,
     });
