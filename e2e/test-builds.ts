@@ -7,8 +7,13 @@ import {
 } from './clients/client-builds.ts';
 import { buildKinesis } from './clients/kinesis-client.ts';
 import { installMcpPythons } from './clients/mcp-programs.ts';
+import { buildRefusalClients } from './clients/refusal-clients.ts';
 import { buildPostgresClients } from './clients/postgres-clients.ts';
-import { chromiumPackages, installDebianPackages } from './cluster/debian-packages.ts';
+import {
+  chromiumPackages,
+  debuggerPackages,
+  installDebianPackages,
+} from './cluster/debian-packages.ts';
 import { buildPrograms } from './cluster/programs.ts';
 import type { Progress } from './cluster/progress.ts';
 import { buildKeycloak } from './keycloak-build.ts';
@@ -17,6 +22,7 @@ import { installPostgres, POSTGRES_VERSIONS } from './postgres-programs.ts';
 /** What single test files need besides the programs and clients of all tests. */
 export const testBuilds = {
   chromium: (progress: Progress) => installDebianPackages(progress, chromiumPackages),
+  debugger: (progress: Progress) => installDebianPackages(progress, debuggerPackages),
   moto: buildMoto,
   kinesis: buildKinesis,
   mcp: installMcpPythons,
@@ -35,6 +41,7 @@ export const testBuilds = {
   'sign clients': async (progress: Progress) => {
     for (const name of signClientNames) await buildSignClient(progress, name);
   },
+  'refusal clients': buildRefusalClients,
   rust: (progress: Progress) => buildSignClient(progress, 'rust'),
   keycloak: buildKeycloak,
   promtool: (progress: Progress) => buildPrograms(progress, ['promtool']),

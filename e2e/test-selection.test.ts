@@ -73,6 +73,7 @@ describe('listBuilds', () => {
       'vault',
       'keycloak',
       'chromium',
+      'debugger',
       'model clients',
       'mcp',
       'prometheus',

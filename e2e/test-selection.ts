@@ -78,6 +78,13 @@ export const testFiles: readonly TestFile[] = [
     reason: 'refusals are parsed by botocore alone',
   },
   {
+    file: 'sdk-refusals.e2e.ts',
+    entries: [],
+    fullEntries: ['minio-cluster'],
+    builds: ['refusal clients'],
+    reason: 'refusals are parsed by the SDKs alone, whose clients have to be built',
+  },
+  {
     file: 'postgres.e2e.ts',
     entries: ['minio-cluster'],
     needsNode: true,
@@ -229,6 +236,28 @@ export const testFiles: readonly TestFile[] = [
     entries: ['minio'],
     needsNode: true,
     reason: 'only MinIO stores the keys that it issues in files that can be read',
+  },
+  {
+    file: 'gateway/core-dump.e2e.ts',
+    entries: [],
+    fullEntries: ['minio'],
+    needsNode: true,
+    builds: ['debugger'],
+    reason: 'only MinIO stores the keys that it issues; their memory is searched in each run',
+  },
+  {
+    file: 'gateway/long-stream.e2e.ts',
+    entries: [],
+    fullEntries: ['minio', 'rgw'],
+    reason: 'two minutes; each cloud could end a slow body itself',
+  },
+  {
+    file: 'gateway/upgrades.e2e.ts',
+    entries: [],
+    fullEntries: ['minio-cluster'],
+    needsNode: true,
+    reason:
+      'the gateway answers them, whatever the cloud is; the form of the request is tested alone',
   },
   {
     file: 'gateway/hostile-consumer.e2e.ts',

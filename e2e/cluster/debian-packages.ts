@@ -27,6 +27,9 @@ const servicePolicy = '/usr/sbin/policy-rc.d';
 /** For tests with a browser. */
 export const chromiumPackages: DebianPackages = { chromium: '/usr/bin/chromium' };
 
+/** For tests that dump a process. */
+export const debuggerPackages: DebianPackages = { gdb: '/usr/bin/gcore' };
+
 /** Installs missing packages, and prevents them from starting their services. */
 export async function installDebianPackages(
   progress: Progress,
