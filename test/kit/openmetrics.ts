@@ -53,7 +53,7 @@ export const parseOpenMetrics = (text: string): readonly OpenMetricsFamily[] => 
   if (!text.endsWith('\n# EOF\n')) throw new Error('expected # EOF and a line break at the end');
   const families: Family[] = [];
   const lines = text.slice(0, -'\n# EOF\n'.length).split('\n');
-  for (let index = 0; index < lines.length; ) {
+  for (let index = 0; index < lines.length;) {
     const [, name = '', help = ''] = matchLine(HELP_LINE, lines[index]);
     const [, typed, type = ''] = matchLine(TYPE_LINE, lines[index + 1]);
     if (typed !== name) throw new Error(`${name}: expected its TYPE after its HELP`);
@@ -107,7 +107,7 @@ const toNumber = (text = ''): number =>
 
 /** Buckets grow up to the count, and no exemplar is above its bucket. */
 const checkHistogram = ({ name, samples }: OpenMetricsFamily): void => {
-  const series = Map.groupBy(samples, ({ labels: { le: _, ...labels } }) => JSON.stringify(labels));
+  const series = Map.groupBy(samples, ({ labels }) => JSON.stringify({ ...labels, le: undefined }));
   for (const own of series.values()) {
     const buckets = own.filter((sample) => sample.name === `${name}_bucket`);
     const count = own.find((sample) => sample.name === `${name}_count`)?.value;

@@ -48,13 +48,13 @@ export type AuthorityMetricsDeps = LastSyncDeps<
   'taskpolicies' | 'revocations' | 'upstreams' | 'injection-templates'
 > &
   ExemplarDeps & {
-  /** Issuers of `authority.signals.transmitters`. */
-  readonly transmitters: readonly string[];
-  /** @returns nothing if there is no audit volume, or if it cannot be read */
-  readonly readAuditVolume: () => Promise<
-    { readonly sizeBytes: number; readonly freeBytes: number } | undefined
-  >;
-};
+    /** Issuers of `authority.signals.transmitters`. */
+    readonly transmitters: readonly string[];
+    /** @returns nothing if there is no audit volume, or if it cannot be read */
+    readonly readAuditVolume: () => Promise<
+      { readonly sizeBytes: number; readonly freeBytes: number } | undefined
+    >;
+  };
 
 export type PolicyEnd = { readonly policy: string; readonly endsAt: number };
 

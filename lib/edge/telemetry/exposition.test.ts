@@ -176,7 +176,7 @@ describe.each(PROGRAMS)('/metrics of the $program', ({ specs, createMetrics, exe
     const listSamples = (text: string): readonly string[] =>
       text
         .split('\n')
-        .filter((line) => /^valetkey_/.test(line))
+        .filter((line) => line.startsWith('valetkey_'))
         .map((line) => line.replace(/ # .*/, ''));
     expect(listSamples(await render('openmetrics'))).toEqual(listSamples(await render('text')));
   });

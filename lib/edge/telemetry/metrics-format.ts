@@ -18,8 +18,8 @@ export const selectFormat = (accept = ''): MetricsFormat => {
   const ranges = accept.toLowerCase().split(',').map(readMediaRange);
   const getWeight = (type: string): number =>
     Math.max(0, ...ranges.filter((range) => range.type === type).map(({ weight }) => weight));
-  const openMetrics = getWeight(`application/openmetrics-text;${VERSION}`);
-  return openMetrics > 0 && openMetrics >= getWeight('text/plain') ? 'openmetrics' : 'text';
+  const weight = getWeight(`application/openmetrics-text;${VERSION}`);
+  return weight > 0 && weight >= getWeight('text/plain') ? 'openmetrics' : 'text';
 };
 
 /** The type of OpenMetrics includes its version: other versions are other formats. */

@@ -53,10 +53,7 @@ const limitConnections = (server: Server): void => {
 const TEXT = 'text/plain; charset=utf-8';
 
 type Reply = { readonly status: number; readonly body: string; readonly contentType?: string };
-type Route = (
-  telemetry: MetricsServerDeps,
-  headers: IncomingHttpHeaders,
-) => Reply | Promise<Reply>;
+type Route = (telemetry: MetricsServerDeps, headers: IncomingHttpHeaders) => Reply | Promise<Reply>;
 
 const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
   ['/healthz', () => ({ status: 200, body: 'ok\n' })],
@@ -81,7 +78,9 @@ const handleRoute = async (
   telemetry: MetricsServerDeps,
 ): Promise<Reply> => {
   try {
-    return route === undefined ? { status: 404, body: 'not found\n' } : await route(telemetry, headers);
+    return route === undefined
+      ? { status: 404, body: 'not found\n' }
+      : await route(telemetry, headers);
   } catch {
     return { status: 500, body: 'internal error\n' };
   }
