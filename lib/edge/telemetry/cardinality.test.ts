@@ -26,6 +26,7 @@ const read = () => ({ used: 1, max: 2 });
 const renderFullWebhook = (): Promise<string> => {
   const metrics = createWebhookMetrics({
     now: () => 0,
+    readIds: () => ({}),
     secondsSinceSync: { 'injection-templates': () => 1, taskpolicies: () => 1 },
   });
   const rules = Array.from({ length: 13 }, (_, index) => String(index + 1));
@@ -45,6 +46,7 @@ const renderFullWebhook = (): Promise<string> => {
 const renderFullAuthority = (): Promise<string> => {
   const metrics = createAuthorityMetrics({
     now: () => 0,
+    readIds: () => ({}),
     secondsSinceSync: {
       taskpolicies: () => 1,
       revocations: () => 1,
@@ -60,7 +62,7 @@ const renderFullAuthority = (): Promise<string> => {
   });
   for (const route of ['token', 'revoke', 'events', 'other'] as const)
     for (const [reason, { status }] of refusals)
-      metrics.requestAnswered({ route, reason, status, seconds: 1 });
+      metrics.requestAnswered({ route, reason, status, seconds: 1, run: undefined });
   const resources = ['connections', 'event_streams', 'token_verifications', 'audit_queue'] as const;
   for (const resource of resources) metrics.measureCapacity(resource, read);
   for (const controller of [
@@ -97,7 +99,7 @@ const renderFullSidecar = (tasks: number): Promise<string> => {
   });
   for (const task of names) {
     for (const outcome of ['issued', 'refused', 'unavailable', 'abandoned'])
-      metrics.exchangeEnded(task, outcome, 1);
+      metrics.exchangeEnded({ task, outcome, seconds: 1, ids: {} });
     for (const reason of ['expired', 'revoked', ...RUN_ENDS]) metrics.runEnded(task, reason);
     metrics.packedPolicy(task, 1);
     metrics.runStarted(task);

@@ -17,6 +17,7 @@ export const SIDECAR_METRIC_SPECS = {
     labels: ['outcome'],
     unit: 'seconds',
     buckets: [0.05, 0.1, 0.25, 0.5, 0.9, 2, 5, 10, 15],
+    exemplars: ['run_id', 'request_id', 'trace_id'],
   },
   credentialsExpiration: {
     name: 'valetkey_sidecar_credentials_expiration_timestamp_seconds',
@@ -116,6 +117,7 @@ export const SIDECAR_METRIC_SPECS = {
     labels: ['outcome'],
     unit: 'seconds',
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60],
+    exemplars: ['run_id'],
   },
   callOverheadSeconds: {
     name: 'valetkey_sidecar_call_overhead_seconds',
@@ -124,6 +126,7 @@ export const SIDECAR_METRIC_SPECS = {
     labels: [],
     unit: 'seconds',
     buckets: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25],
+    exemplars: ['run_id'],
   },
   callBytes: {
     name: 'valetkey_sidecar_call_bytes_total',

@@ -17,6 +17,7 @@ export const WEBHOOK_METRIC_SPECS = {
     labels: ['operation'],
     unit: 'seconds',
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 10],
+    exemplars: ['request_id', 'trace_id'],
   },
   capacityUsed: {
     name: 'valetkey_webhook_capacity_used',
