@@ -6,6 +6,8 @@ export type FaultCase = {
   /** What an agent or a user sees during the fault. */
   readonly seen: string;
   readonly lost: string;
+  /** Requests fail until a person has acted, however often they are repeated: `lost` says so. */
+  readonly losesRequests?: boolean;
   /** What a person has to do; `none`. */
   readonly hand: string;
   /** The objectives of docs/slo.md whose budget it uses. */
@@ -92,6 +94,7 @@ export const FAULT_CASES = {
       'libfaketime shifts the time of day of one program by ±10 minutes, but not its monotonic clock. The clock of the machine itself is not changed.',
     seen: 'No run starts: 403 `clock_skew` or `token_not_yet_valid`, or 503 while the sidecar repeats the exchange..',
     lost: 'new runs on that node',
+    losesRequests: true,
     hand: 'Correct the clock of the node. [ValetkeyClockSkew](runbooks/ValetkeyClockSkew.md) names it.',
     objectives: ['issuing', 'serving'],
   },

@@ -4,6 +4,7 @@ import type { FaultId } from './fault-cases.ts';
 import { publishFaultResult, readLoadAverage, type FaultMeasurement } from './fault-results.ts';
 import { withFolder, type RunFault } from './platform-under-fault.ts';
 import { PROCESS_FAULTS, SOAK_MINUTES } from './process-faults.ts';
+import { checkPromises } from './promises.ts';
 
 const HELP = `Apply faults to the programs as they are built, and measure what users see. Needs no cluster, but Linux and root.
 
@@ -58,7 +59,7 @@ const runFaults = async (chosen: readonly [FaultId, RunFault][]): Promise<boolea
     const loadBefore = readLoadAverage();
     try {
       const measurement = await measure(run);
-      checkPromises(measurement);
+      checkPromises(id, measurement);
       if (values.publish) publishFaultResult(id, measurement, { loadBefore });
       console.log(`${id}: ${JSON.stringify(measurement)}`);
     } catch (error) {
@@ -67,12 +68,6 @@ const runFaults = async (chosen: readonly [FaultId, RunFault][]): Promise<boolea
     }
   }
   return isKept;
-};
-
-/** @throws Error if ended credentials were served */
-const checkPromises = ({ load }: FaultMeasurement): void => {
-  if ((load?.servedAfterEnd ?? 0) > 0)
-    throw new Error(`expected no ended credentials, got ${load?.servedAfterEnd} times`);
 };
 
 const main = async (): Promise<number> => {
