@@ -37,7 +37,8 @@ const PEER = {
   peakMegabytes: 563,
 } as const;
 
-type Keys = { AccessKeyId: string; SecretAccessKey: string; Token: string };
+/** Keys as the container credentials provider serves them. */
+export type Keys = { AccessKeyId: string; SecretAccessKey: string; Token: string };
 type Gateways = { ours: GatewayProcess; bare: Server | undefined; stop: () => Promise<void> };
 type GatewayProcess = Server & { keys: Keys; sidecar: SidecarProcess };
 type Request = { method: 'GET' | 'PUT'; bytes: number };
@@ -60,7 +61,8 @@ export async function measureGateway(bench: Bench): Promise<Row[]> {
   ];
 }
 
-const findOwnAddress = (): string | undefined =>
+/** An address of this machine that is not loopback. */
+export const findOwnAddress = (): string | undefined =>
   Object.values(networkInterfaces())
     .flatMap((each) => each ?? [])
     .find(({ family, internal }) => family === 'IPv4' && !internal)?.address;
@@ -215,12 +217,27 @@ async function runLoad(
   return loadServer(bench, server, { request: bytes, connections, seconds: bench.seconds });
 }
 
-/** The request as an SDK signs it: with the SHA-256 of its body. */
+/** The request as an SDK signs it, as it goes over the wire. */
 async function buildSignedRequest(
   { method, bytes }: Request,
   { host, keys }: { host: string; keys: Keys },
 ): Promise<Buffer> {
   const body = Buffer.alloc(method === 'PUT' ? bytes : 0);
+  const path = `/acme-data/reports/${bytes}`;
+  const headers = await signRequest({ method, path, body }, { host, keys });
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  const length = method === 'PUT' ? `content-length: ${bytes}\r\n` : '';
+  return Buffer.concat([
+    Buffer.from(`${method} ${path} HTTP/1.1\r\n${lines.join('')}${length}\r\n`),
+    body,
+  ]);
+}
+
+/** The headers of a request of S3 as an SDK signs it: with the SHA-256 of its body. */
+export async function signRequest(
+  { method, path, body }: { method: string; path: string; body: Buffer },
+  { host, keys }: { host: string; keys: Keys },
+): Promise<Readonly<Record<string, string>>> {
   const signer = new SignatureV4({
     service: 's3',
     region: 'eu-central-1',
@@ -232,23 +249,15 @@ async function buildSignedRequest(
       sessionToken: keys.Token,
     },
   });
-  const path = `/acme-data/reports/${bytes}`;
-  const signed = await signer.sign({
+  const hash = createHash('sha256').update(body).digest('hex');
+  const { headers } = await signer.sign({
     method,
     protocol: 'http:',
     hostname: host,
     path,
-    headers: {
-      host,
-      'x-amz-content-sha256': createHash('sha256').update(body).digest('hex'),
-    },
+    headers: { host, 'x-amz-content-sha256': hash },
   });
-  const lines = Object.entries(signed.headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  const length = method === 'PUT' ? `content-length: ${bytes}\r\n` : '';
-  return Buffer.concat([
-    Buffer.from(`${method} ${path} HTTP/1.1\r\n${lines.join('')}${length}\r\n`),
-    body,
-  ]);
+  return headers;
 }
 
 async function startGateways(bench: Bench, place: Place): Promise<Gateways> {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { LoadFigures } from './credential-load.ts';
+import type { CallFigures } from './fault-results.ts';
 import { checkPromises } from './promises.ts';
 
 const KEPT: LoadFigures = {
@@ -12,6 +13,14 @@ const KEPT: LoadFigures = {
 
 const buildMeasurement = (changes: Partial<LoadFigures>) => ({
   load: { ...KEPT, ...changes },
+  figures: [],
+});
+
+const buildCalls = (changes: Partial<CallFigures>) => ({
+  calls: {
+    ...{ ...KEPT, received: 950, withoutLine: 0, journaled: 960, withoutRecord: 0 },
+    ...{ verificationFaults: 0, ...changes },
+  },
   figures: [],
 });
 
@@ -41,5 +50,25 @@ describe('checkPromises', () => {
     expect(() => checkPromises('node-clock', served)).toThrow(
       'node-clock: expected no requests for credentials after the end of their run, got 1 of 900',
     );
+  });
+
+  it('rejects lost calls, and calls after the end of their run', () => {
+    expect(() => checkPromises('soak', buildCalls({}))).not.toThrow();
+    expect(() => checkPromises('soak', buildCalls({ lost: 1, servedAfterEnd: 2 }))).toThrow(
+      'soak: expected no lost calls, got 1 of 900; expected no calls after the end of their run, got 2 of 900',
+    );
+  });
+
+  it('rejects calls without a line or a record, unless the text of the fault declares them', () => {
+    const unaccounted = buildCalls({ withoutLine: 4, withoutRecord: 5 });
+    expect(() => checkPromises('audit-disk-full', unaccounted)).toThrow(
+      'audit-disk-full: expected a line for each request that the cloud received, got none for 4 of 950; expected a record of each line, got none for 5 of 960',
+    );
+    expect(() => checkPromises('sidecar-killed', unaccounted)).not.toThrow();
+  });
+
+  it('rejects a journal whose chain has faults, whatever the fault', () => {
+    const faulty = buildCalls({ verificationFaults: 1 });
+    expect(() => checkPromises('sidecar-killed', faulty)).toThrow('without faults, got 1');
   });
 });
