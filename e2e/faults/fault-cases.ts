@@ -132,6 +132,16 @@ export const FAULT_CASES = {
     hand: NONE,
     objectives: ['serving'],
   },
+  'memory-exhausted': {
+    sentence: 'A program that the kernel kills at its memory limit starts again.',
+    fault:
+      'The limit of the sidecar, the authority and the webhook, one after another, is lowered to what the program uses. After the kill it starts again with the limit of the chart.',
+    seen: 'The container is restarted with the reason `OOMKilled`. Of the sidecar: connections are refused until it listens. Of the only replica of the authority: a new run gets 503 with Retry-After. Of the only replica of the webhook: pods with tasks are not created; controllers repeat it. Requests that are repeated succeed.',
+    lost: 'the same as when the [sidecar](#sidecar-killed) or the [authority](#authority-killed) is killed otherwise',
+    losesLines: true,
+    hand: 'If it repeats, raise the limit, or look for what needs the memory.',
+    objectives: ['admission', 'issuing', 'serving', 'revocation'],
+  },
   'keys-restored': {
     sentence: 'The authority continues with Secrets that were restored from a backup.',
     fault:

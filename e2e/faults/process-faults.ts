@@ -3,6 +3,7 @@ import { breakTokenFile, fillAuditDisk } from './process-files.ts';
 import { restoreKeys } from './process-keys.ts';
 import { killAuthority, killAuthorityForLong, killSidecar } from './process-kills.ts';
 import { limitMemory } from './process-limits.ts';
+import { exhaustMemory } from './process-memory.ts';
 import { failingSts, garbageFromSts, slowSts, throttlingSts } from './process-sts.ts';
 import type { FaultId } from './fault-cases.ts';
 import type { RunFault } from './platform-under-fault.ts';
@@ -25,6 +26,7 @@ export const PROCESS_FAULTS: Readonly<Partial<Record<FaultId, RunFault>>> = {
   'audit-disk-full': fillAuditDisk,
   'token-file': breakTokenFile,
   'memory-limit': limitMemory,
+  'memory-exhausted': exhaustMemory,
   'keys-restored': restoreKeys,
   soak: (bench, { isShort, minutes = isShort ? SHORT_SOAK_MINUTES : SOAK_MINUTES }) =>
     soak(bench, minutes),
