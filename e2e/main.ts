@@ -13,6 +13,7 @@ import { claimExternalEnvironment, claimOwnEnvironment } from './test-environmen
 import type { TestEnvironment } from './test-environment.ts';
 import { formatEntryName, listEntryGroups, runMatrix } from './matrix.ts';
 import type { MatrixEntry, MatrixOptions } from './matrix.ts';
+import { runShortFaults } from './short-faults.ts';
 import { entryNames, listBuilds, type EntryName } from './test-selection.ts';
 import { formatReport, isSuccessful } from './test-results.ts';
 import type { TestResult } from './test-results.ts';
@@ -66,6 +67,9 @@ const listSelectedBuilds = (hasNode: boolean) =>
   listBuilds(entryNames.filter(isSelected), { isFull: values.full, hasNode, only: values.only });
 
 const runTests = async (): Promise<Outcome> => {
+  // Before the cluster uses the machine, too. `make e2e-full` applies all of them, and longer.
+  const isShort = values.only === undefined && kubeconfig === undefined && !values.full;
+  const faults = isShort ? await runShortFaults(progress) : [];
   const { environment, release } =
     kubeconfig === undefined
       ? await claimOwnEnvironment(progress, {
@@ -89,7 +93,10 @@ const runTests = async (): Promise<Outcome> => {
   };
   try {
     const results = await runUntilInterrupted(runMatrix(options, listMatrixEntries(options)));
-    return { results, measurements: readMeasurements(environment.folder) };
+    return {
+      results: [...faults, ...results],
+      measurements: readMeasurements(environment.folder),
+    };
   } finally {
     await release();
   }

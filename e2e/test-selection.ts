@@ -496,8 +496,12 @@ export const formatResultName = (entry: string, group: GroupName): string =>
 /** The result file of the chart check. */
 export const CHART_RESULT_NAME = 'e2e-chart.json';
 
+/** The result file of the faults that need no cluster. */
+export const FAULTS_RESULT_NAME = 'e2e-faults.json';
+
 /** Every result file that a complete run of `make e2e` leaves. */
 export const listResultNames = (): string[] => [
+  FAULTS_RESULT_NAME,
   CHART_RESULT_NAME,
   ...entryNames.flatMap((entry) =>
     listGroups(entry, { isFull: false, hasNode: true }).map((group) =>

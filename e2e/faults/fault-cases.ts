@@ -6,6 +6,10 @@ export type FaultCase = {
   /** What an agent or a user sees during the fault. */
   readonly seen: string;
   readonly lost: string;
+  /** Requests fail until a person has acted, however often they are repeated: `lost` says so. */
+  readonly losesRequests?: boolean;
+  /** Lines of the journal of calls, or their records, are lost: `lost` says which. */
+  readonly losesLines?: boolean;
   /** What a person has to do; `none`. */
   readonly hand: string;
   /** The objectives of docs/slo.md whose budget it uses. */
@@ -25,10 +29,12 @@ const NONE = 'none';
 /** Every fault that is applied and measured, in the order of docs/reliability.md. */
 export const FAULT_CASES = {
   'sidecar-killed': {
-    sentence: 'A sidecar that is killed at random under 50 requests per second loses no request.',
+    sentence:
+      'A sidecar that is killed at random under 50 requests for credentials and 50 calls per second loses none of them.',
     fault: 'SIGKILL at five random times; the program starts again at once.',
-    seen: 'Connections are refused until it listens; a request that is repeated succeeds. It starts a new run. After repeated kills the kubelet waits longer before each start, up to five minutes.',
-    lost: 'runs that were held in its memory; credentials that were handed out stay valid until their end',
+    seen: 'Connections are refused until it listens; a request or a call that is repeated succeeds, with the same keys. It starts a new run. After repeated kills the kubelet waits longer before each start, up to five minutes.',
+    lost: 'runs that were held in its memory; credentials that were handed out stay valid until their end. Of the [journal](audit.md#the-journal-of-calls): lines of calls in flight, and the records `run.calls` of the runs that it held, whose lines remain',
+    losesLines: true,
     hand: NONE,
     objectives: ['serving'],
     test: 'tasks.e2e.ts',
@@ -44,9 +50,10 @@ export const FAULT_CASES = {
   },
   'authority-outage': {
     sentence:
-      'An outage of the authority that outlasts a run ends in 503, never in ended credentials.',
-    fault: 'SIGKILL to the only replica, which starts again after 40 s; runs of 20 s.',
-    seen: 'Credentials until their end, then 503 with Retry-After. Requests that are repeated succeed after the outage.',
+      'An outage of the authority that outlasts a run ends in 503, never in ended credentials, and a Revocation of that time acts after it.',
+    fault:
+      'SIGKILL to the only replica, which starts again after 40 s; runs of 20 s. Meanwhile a run of 600 s is revoked.',
+    seen: 'Credentials and calls until the end of their run, then 503 with Retry-After. Requests that are repeated succeed after the outage. Calls of the revoked run pass until the sidecar’s event stream is back, at most 11 s after a replica is ready; then 403.',
     lost: NOTHING,
     hand: NONE,
     objectives: ['issuing', 'serving', 'revocation'],
@@ -92,14 +99,15 @@ export const FAULT_CASES = {
       'libfaketime shifts the time of day of one program by ±10 minutes, but not its monotonic clock. The clock of the machine itself is not changed.',
     seen: 'No run starts: 403 `clock_skew` or `token_not_yet_valid`, or 503 while the sidecar repeats the exchange..',
     lost: 'new runs on that node',
+    losesRequests: true,
     hand: 'Correct the clock of the node. [ValetkeyClockSkew](runbooks/ValetkeyClockSkew.md) names it.',
     objectives: ['issuing', 'serving'],
   },
   'audit-disk-full': {
     sentence: 'No run starts that cannot be recorded.',
     fault:
-      'Other data fills the volume of the audit records to the last byte, and is removed again.',
-    seen: 'Current runs are served. A new run gets 503 `audit_unavailable`.',
+      'Other data fills the volume of the audit records to the last byte, and is removed again. Meanwhile a run ends whose calls are not recorded yet.',
+    seen: 'Current runs are served, and their calls pass. A new run gets 503 `audit_unavailable`. Records of calls wait in the sidecars.',
     lost: NOTHING,
     hand: 'Free or enlarge the volume: [ValetkeyAuditVolumeExhausted](runbooks/ValetkeyAuditVolumeExhausted.md). The authority needs no restart.',
     objectives: ['issuing'],
@@ -124,11 +132,21 @@ export const FAULT_CASES = {
     hand: NONE,
     objectives: ['serving'],
   },
+  'memory-exhausted': {
+    sentence: 'A program that the kernel kills at its memory limit starts again.',
+    fault:
+      'The limit of the sidecar, the authority and the webhook, one after another, is lowered to what the program uses. After the kill it starts again with the limit of the chart.',
+    seen: 'The container is restarted with the reason `OOMKilled`. Of the sidecar: connections are refused until it listens. Of the only replica of the authority: a new run gets 503 with Retry-After. Of the only replica of the webhook: pods with tasks are not created; controllers repeat it. Requests that are repeated succeed.',
+    lost: 'the same as when the [sidecar](#sidecar-killed) or the [authority](#authority-killed) is killed otherwise',
+    losesLines: true,
+    hand: 'If it repeats, raise the limit, or look for what needs the memory.',
+    objectives: ['admission', 'issuing', 'serving', 'revocation'],
+  },
   'keys-restored': {
     sentence: 'The authority continues with Secrets that were restored from a backup.',
     fault:
-      'Its Secrets (CA, signing keys, audit keys) are deleted, its only process is killed, and the Secrets are created again from a backup.',
-    seen: 'Current runs are served. A new run gets 503 until the Secrets are back.',
+      'Its Secrets (CA, signing keys, audit keys) are deleted, its only process is killed, and the Secrets are created again from a backup. One run is revoked before, another one while the Secrets are lost.',
+    seen: 'Current runs are served. A new run gets 503 until the Secrets are back. The first revoked run stays refused; the second one is refused at most 11 s after a replica is ready.',
     lost: 'nothing, with a backup that is not older than the last rotation',
     hand: 'Restore the Secrets: [below](#restore-the-secrets-of-the-authority).',
     objectives: ['issuing', 'revocation'],
@@ -136,7 +154,7 @@ export const FAULT_CASES = {
   soak: {
     sentence: 'Memory and handles stay flat.',
     fault:
-      'None: 50 requests per second with runs of 30 s that are renewed, and further runs that are started and completed.',
+      'None: 50 requests for credentials and 50 calls per second, with runs of 30 s that are renewed, and further runs that are started and completed.',
     seen: NOTHING,
     lost: NOTHING,
     hand: NONE,

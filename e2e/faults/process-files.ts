@@ -23,6 +23,8 @@ import {
   withPlatform,
   type FaultOptions,
 } from './platform-under-fault.ts';
+import { completeRun, finishSignedLoad } from './recorded-load.ts';
+import { CALLS_PER_SECOND, startRunWithCalls, startSignedLoad } from './signed-load.ts';
 
 /** The token file is missing, then empty, then cut in the middle; last it is replaced all the time. */
 export const breakTokenFile = (
@@ -103,6 +105,8 @@ export const fillAuditDisk = (
   return withPlatform(bench, { lifetimeSeconds: 600, authority: options }, async (platform) => {
     const { sidecar } = platform;
     const load = startCredentialLoad({ socket: sidecar.socket, perSecond: 50 });
+    const signed = await startSignedLoad(platform, { name: 'call', perSecond: CALLS_PER_SECOND });
+    const ended = await startRunWithCalls(platform, 'ended');
     const otherData = join(volume, 'other-data');
     fill(otherData);
     const filledAt = Date.now();
@@ -114,11 +118,17 @@ export const fillAuditDisk = (
     });
     expectStatus(refused, 503);
     const refusedSeconds = (Date.now() - filledAt) / 1000;
+    // What is reported of its calls cannot be recorded now.
+    await ended.load.stop();
+    await completeRun(platform, ended.run);
     await pause(isShort ? 0 : 10_000);
     rmSync(otherData);
     const recoverySeconds = await measureFirstRun(sidecar, Date.now());
+    const answers = await load.stop();
+    const { calls } = await finishSignedLoad(signed, platform);
     return {
-      load: summarizeLoad(await load.stop()),
+      load: summarizeLoad(answers),
+      calls,
       recoverySeconds,
       figures: [
         { name: 'first refusal after the volume was full', value: refusedSeconds, unit: 's' },

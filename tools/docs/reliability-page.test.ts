@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
-import { FAULT_CASES, listFaults } from '../../e2e/faults/fault-cases.ts';
-import { readFaultResults } from '../../e2e/faults/fault-results.ts';
+import { FAULT_CASES, listFaults, type FaultId } from '../../e2e/faults/fault-cases.ts';
+import { readFaultResults, type FaultResult } from '../../e2e/faults/fault-results.ts';
 import { PROCESS_FAULTS } from '../../e2e/faults/process-faults.ts';
+import { listBrokenPromises } from '../../e2e/faults/promises.ts';
 import { testFiles } from '../../e2e/test-selection.ts';
 import { readTargets, renderObjectives, renderSummary } from './reliability-page.ts';
 
@@ -24,16 +25,11 @@ describe('the table of faults', () => {
   });
 
   it('has no result in which ended credentials were served or a request was lost', () => {
-    const broken = Object.entries(readFaultResults()).filter(
-      ([id, { load }]) =>
-        load !== undefined && (load.servedAfterEnd > 0 || (load.lost > 0 && !STOPS_RUNS.has(id))),
-    );
-    expect(broken.map(([id]) => id)).toEqual([]);
+    const results = Object.entries(readFaultResults()) as [FaultId, FaultResult][];
+    for (const [id, result] of results)
+      expect([id, ...listBrokenPromises(id, result)]).toEqual([id]);
   });
 });
-
-/** Faults that refuse every request until a person has acted. */
-const STOPS_RUNS: ReadonlySet<string> = new Set(['node-clock']);
 
 describe('renderSummary', () => {
   it('shows a dash for the recovery of a fault without figures', () => {
