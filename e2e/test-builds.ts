@@ -8,7 +8,11 @@ import {
 import { buildKinesis } from './clients/kinesis-client.ts';
 import { installMcpPythons } from './clients/mcp-programs.ts';
 import { buildPostgresClients } from './clients/postgres-clients.ts';
-import { chromiumPackages, installDebianPackages } from './cluster/debian-packages.ts';
+import {
+  chromiumPackages,
+  etcdctlPackages,
+  installDebianPackages,
+} from './cluster/debian-packages.ts';
 import { buildPrograms } from './cluster/programs.ts';
 import type { Progress } from './cluster/progress.ts';
 import { buildKeycloak } from './keycloak-build.ts';
@@ -17,6 +21,7 @@ import { installPostgres, POSTGRES_VERSIONS } from './postgres-programs.ts';
 /** What single test files need besides the programs and clients of all tests. */
 export const testBuilds = {
   chromium: (progress: Progress) => installDebianPackages(progress, chromiumPackages),
+  etcdctl: (progress: Progress) => installDebianPackages(progress, etcdctlPackages),
   moto: buildMoto,
   kinesis: buildKinesis,
   mcp: installMcpPythons,
