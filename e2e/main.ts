@@ -7,6 +7,7 @@ import { runUntilInterrupted } from './cluster/interrupt.ts';
 import { checkPrerequisites } from './cluster/prerequisites.ts';
 import { parseKubernetesVersion } from './cluster/programs.ts';
 import { startProgress } from './cluster/progress.ts';
+import { PUBLISH_FAULTS } from './faults/cluster-faults.ts';
 import { readMeasurements } from './measurements.ts';
 import type { Measurement } from './measurements.ts';
 import { claimExternalEnvironment, claimOwnEnvironment } from './test-environment.ts';
@@ -30,6 +31,7 @@ const help = `Run end-to-end tests on a real Kubernetes cluster with two real cl
   --cluster FOLDER  use the cluster that \`node e2e/cluster/main.ts up --folder FOLDER\` started
   --keep            leave the cluster running
   --screenshots     write the screenshots of docs/console.md, and the data of the pictures of docs/dashboards.md
+  --publish-faults  write the figures of faults of the cluster to e2e/faults/results.json, for docs/reliability.md
   --under-load      keep two cores busy at the same time: all tests must still pass
 
 e2e/test-selection.ts lists which test file runs in which matrix entry.
@@ -48,6 +50,7 @@ const { values } = parseArgs({
     cluster: { type: 'string' },
     keep: { type: 'boolean', default: false },
     screenshots: { type: 'boolean', default: false },
+    'publish-faults': { type: 'boolean', default: false },
     'under-load': { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   },
@@ -135,6 +138,7 @@ else if (missing.length > 0) {
 } else {
   if (values.screenshots)
     process.env['VALETKEY_E2E_SCREENSHOTS'] = join(import.meta.dirname, '../docs/images');
+  if (values['publish-faults']) process.env[PUBLISH_FAULTS] = 'true';
   const stopBusyLoops = startBusyLoops(values['under-load'] ? 2 : 0);
   printOutcome(await runTests().finally(stopBusyLoops));
 }

@@ -12,6 +12,7 @@ import { buildPostgresClients } from './clients/postgres-clients.ts';
 import {
   chromiumPackages,
   debuggerPackages,
+  etcdctlPackages,
   installDebianPackages,
 } from './cluster/debian-packages.ts';
 import { buildPrograms } from './cluster/programs.ts';
@@ -23,6 +24,7 @@ import { installPostgres, POSTGRES_VERSIONS } from './postgres-programs.ts';
 export const testBuilds = {
   chromium: (progress: Progress) => installDebianPackages(progress, chromiumPackages),
   debugger: (progress: Progress) => installDebianPackages(progress, debuggerPackages),
+  etcdctl: (progress: Progress) => installDebianPackages(progress, etcdctlPackages),
   moto: buildMoto,
   kinesis: buildKinesis,
   mcp: installMcpPythons,

@@ -390,6 +390,21 @@ export const testFiles: readonly TestFile[] = [
     reason: 'MinIO caches all signing keys, RGW reads the first one for each request',
   },
   {
+    file: 'disruption/etcd-restored.e2e.ts',
+    entries: [],
+    fullEntries: ['rgw'],
+    needsNode: true,
+    builds: ['etcdctl'],
+    reason: 'restarts the control plane twice; only RGW has roles that deny single sessions',
+  },
+  {
+    file: 'disruption/faults.e2e.ts',
+    entries: [],
+    fullEntries: ['minio'],
+    needsNode: true,
+    reason: 'measures outages of minutes; the cloud keeps running',
+  },
+  {
     file: 'disruption/chart-upgrade.e2e.ts',
     entries: [],
     fullEntries: ['minio'],

@@ -24,6 +24,9 @@ const clusterPackages: DebianPackages = {
 
 const servicePolicy = '/usr/sbin/policy-rc.d';
 
+/** For tests that restore etcd. */
+export const etcdctlPackages: DebianPackages = { 'etcd-client': '/usr/bin/etcdctl' };
+
 /** For tests with a browser. */
 export const chromiumPackages: DebianPackages = { chromium: '/usr/bin/chromium' };
 

@@ -15,8 +15,8 @@ export type FaultCase = {
   /** The objectives of docs/slo.md whose budget it uses. */
   readonly objectives: readonly Objective[];
   /**
-   * The end-to-end test, below e2e/tests, that shows it on a cluster with a real cloud. Faults of
-   * `PROCESS_FAULTS` have figures too, with an API server in memory and an STS that can fail.
+   * The end-to-end test, below e2e/tests, that shows it on a cluster with a real cloud. It has the figures of the
+   * faults of `CLUSTER_FAULTS`; those of `PROCESS_FAULTS` have an API server in memory and an STS that can fail.
    */
   readonly test?: string;
 };
@@ -97,10 +97,10 @@ export const FAULT_CASES = {
     sentence: 'A node clock that is wrong by ten minutes stops runs instead of stretching them.',
     fault:
       'libfaketime shifts the time of day of one program by ±10 minutes, but not its monotonic clock. The clock of the machine itself is not changed.',
-    seen: 'No run starts: 403 `clock_skew` or `token_not_yet_valid`, or 503 while the sidecar repeats the exchange..',
+    seen: 'No run starts: 403 `clock_skew` or `token_not_yet_valid`. Certificates are valid from five minutes before they are signed: a sidecar whose clock is further behind that of the authority rejects a new one as not yet valid, and answers 503 with Retry-After until the certificate is old enough; the message names the certificate and the clocks.',
     lost: 'new runs on that node',
     losesRequests: true,
-    hand: 'Correct the clock of the node. [ValetkeyClockSkew](runbooks/ValetkeyClockSkew.md) names it.',
+    hand: 'Correct the clock of the node. [ValetkeyClockSkew](runbooks/ValetkeyClockSkew.md) names it, once an exchange could measure it.',
     objectives: ['issuing', 'serving'],
   },
   'audit-disk-full': {
@@ -163,8 +163,8 @@ export const FAULT_CASES = {
   'webhook-killed': {
     sentence:
       'A replica of the webhook that is killed delays pods and admits none without its sidecar.',
-    fault: 'SIGKILL to one of two replicas during 3,000 creations of pods.',
-    seen: 'Some creations fail with `failed calling webhook`; controllers repeat them.',
+    fault: 'SIGKILL to one of two replicas during 3,000 creations of pods, 32 at a time.',
+    seen: 'Some creations fail with `failed calling webhook` until the API server no longer calls the replica; controllers repeat them.',
     lost: NOTHING,
     hand: NONE,
     objectives: ['admission'],
@@ -172,21 +172,32 @@ export const FAULT_CASES = {
   },
   'api-server-restarted': {
     sentence: 'Runs continue while the API server restarts.',
-    fault: 'The only API server is stopped and started again.',
-    seen: 'Current runs are served. A new run may get 503 with Retry-After.',
+    fault: 'The only API server is stopped for 30 s. No pod can be created meanwhile, with or without Valetkey.',
+    seen: 'Current runs are served. A new run gets 503 with Retry-After.',
     lost: NOTHING,
     hand: NONE,
     objectives: ['issuing'],
-    test: 'disruption/authority.e2e.ts',
+    test: 'disruption/faults.e2e.ts',
+  },
+  'etcd-restored': {
+    sentence:
+      'A restore of etcd from an older snapshot lifts no Revocation, and all programs follow the restored state.',
+    fault:
+      'The API server and etcd are stopped, and etcd is restored from a snapshot that is 3,000 writes older and has neither a Revocation nor a TaskPolicy that were created since. No pod is restarted.',
+    seen: 'Current runs are served. A new run gets 503 with Retry-After. What was revoked stays revoked, also at the cloud; the authority creates the lost Revocation again. The same if its replicas restart meanwhile.',
+    lost: 'what was created or changed after the snapshot, except for Revocations',
+    hand: 'Apply changes of policies and rotations of keys again: [below](#after-a-restore-of-etcd). Revocations only if neither a replica of the authority nor its volume is left.',
+    objectives: ['issuing', 'revocation'],
+    test: 'disruption/etcd-restored.e2e.ts',
   },
   'network-cut': {
     sentence: 'A pod that cannot reach the authority keeps its runs until their end.',
-    fault: 'iptables drops all packets between one pod and the authority.',
+    fault: 'iptables drops all packets between one pod and the authority for 30 s.',
     seen: 'Current runs are served, unless `authority.disconnectTimeout` is set. A new run gets 503.',
     lost: NOTHING,
     hand: NONE,
     objectives: ['issuing', 'serving', 'revocation'],
-    test: 'authority/revocation-cloud.e2e.ts',
+    test: 'disruption/faults.e2e.ts',
   },
 } as const satisfies Readonly<Record<string, FaultCase>>;
 

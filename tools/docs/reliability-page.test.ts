@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { CLUSTER_FAULTS } from '../../e2e/faults/cluster-faults.ts';
 import { FAULT_CASES, listFaults, type FaultId } from '../../e2e/faults/fault-cases.ts';
 import { readFaultResults, type FaultResult } from '../../e2e/faults/fault-results.ts';
 import { PROCESS_FAULTS } from '../../e2e/faults/process-faults.ts';
@@ -7,15 +8,20 @@ import { testFiles } from '../../e2e/test-selection.ts';
 import { readTargets, renderObjectives, renderSummary } from './reliability-page.ts';
 
 describe('the table of faults', () => {
-  it('has a result for each fault that is applied to the programs', () => {
-    expect(Object.keys(readFaultResults()).sort()).toEqual(Object.keys(PROCESS_FAULTS).sort());
+  it('has a result for each fault', () => {
+    const applied = [...Object.keys(PROCESS_FAULTS), ...CLUSTER_FAULTS].sort();
+    expect(Object.keys(readFaultResults()).sort()).toEqual(applied);
+    expect(
+      listFaults()
+        .map(({ id }) => id)
+        .toSorted(),
+    ).toEqual(applied);
   });
 
-  it('names an existing end-to-end test for each other fault', () => {
+  it('names an existing end-to-end test for each fault of a cluster', () => {
     const files = testFiles.map(({ file }) => file);
-    const others = listFaults().filter(({ id }) => PROCESS_FAULTS[id] === undefined);
-    expect(others.length).toBeGreaterThan(0);
-    for (const { id, test = '' } of others) expect([id, files.includes(test)]).toEqual([id, true]);
+    const tests = listFaults().filter(({ id }) => CLUSTER_FAULTS.includes(id));
+    for (const { id, test = '' } of tests) expect([id, files.includes(test)]).toEqual([id, true]);
   });
 
   it('names only existing end-to-end tests', () => {
