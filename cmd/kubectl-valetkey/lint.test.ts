@@ -238,6 +238,9 @@ describe('lint', () => {
     expect(known.out).toContain(
       'role: expected the name of an Upstream of this cluster; the nearest is code, got "cod"',
     );
+    const info =
+      'Upstream code: enforced by the gateway; revocable no: the secret stays valid when a run ends; pinned: -\n';
+    expect(known.out.split(info)).toHaveLength(2);
     const unknown = await runLintOn(files, words);
     expect(unknown.out).toContain('the Upstreams of the cluster are unknown');
     const broken = await runLintOn({ 'upstream.yaml': upstream('{url: "http://x"}') }, [
@@ -248,6 +251,25 @@ describe('lint', () => {
       findings: [{ code: 'upstream_invalid' }, { code: 'upstream_invalid' }],
     });
     expect([known.code, unknown.code, broken.code]).toEqual([1, 0, 1]);
+  });
+
+  it('says of the Upstreams of tasks what the end of a run revokes, and what is pinned', async () => {
+    const present = { header: { name: 'authorization', template: 'Bearer {secret}' } };
+    const vault = { vault: { address: 'https://vault.example', mount: 'jwt', role: 'agents' } };
+    const url = 'https://api.example';
+    const spec = { url, present, secret: vault, models: ['gpt-x', 'gpt-y'] };
+    const task = { provider: 'http', role: 'model', lifetime: '10m' };
+    const allow = [{ actions: ['http:POST'], resources: [`${url}/v1/chat`] }];
+    const annotation = `\n    task.valetkey.dev/chat: |\n      ${JSON.stringify({ ...task, allow })}`;
+    const { out } = await runCli(['lint', 'pod.yaml', '--context', 'prod', '-o', 'json'], {
+      files: { 'pod.yaml': buildPod(annotation) },
+      cluster: {
+        listUpstreams: () => Promise.resolve([{ metadata: { name: 'model' }, spec }] as never),
+      },
+    });
+    expect(JSON.parse(out)).toMatchObject({
+      upstreams: [{ name: 'model', revocable: 'token', pinned: ['model gpt-x', 'model gpt-y'] }],
+    });
   });
 
   it('reads the settings from the cluster by default', async () => {

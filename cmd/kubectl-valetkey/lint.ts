@@ -19,7 +19,13 @@ import { formatFileName, readText } from './files.ts';
 import { readManifestFiles } from './file-pods.ts';
 import { compileAppliedPolicies, compileFilePolicies, createLintPolicy } from './lint-policy.ts';
 import { buildSarif } from './lint-sarif.ts';
-import { formatFinding, lintFiles, type LintReport, type ManifestFile } from './lint-report.ts';
+import {
+  formatFinding,
+  formatUpstream,
+  lintFiles,
+  type LintReport,
+  type ManifestFile,
+} from './lint-report.ts';
 import { readManifests, type Manifest } from './manifests.ts';
 import { formatNamespaceSettings } from './namespace-settings.ts';
 import { readDefaultPlatform, readPlatformFile, findClusterPlatform } from './platform-settings.ts';
@@ -102,7 +108,10 @@ const runLint = async (paths: readonly string[], options: Options, shell: Shell)
     ...{ ...known, ...(policies && { policies }) },
     ...(upstreams && { upstreams }),
   });
-  const report = await lintFiles(files, { ...known, namespace, evaluatePolicy });
+  const report = await lintFiles(files, {
+    ...{ ...known, namespace, evaluatePolicy },
+    ...(upstreams && { upstreams }),
+  });
   const allNotes = [...notes, ...policyResult.notes];
   const result = buildLintResult(report, allNotes, io.columns);
   const isFailure = options.failureThreshold === 'warning' && report.findings.length > 0;
@@ -190,7 +199,7 @@ const readPolicies = async (
 
 /** Builds the output of `lint`. */
 const buildLintResult = (
-  { checkedCount, otherCount, findings, namespaces }: LintReport,
+  { checkedCount, otherCount, findings, namespaces, upstreams }: LintReport,
   notes: readonly string[],
   columns: number | undefined,
 ): CommandResult => {
@@ -204,13 +213,17 @@ const buildLintResult = (
   const lines = [
     ...findings.map(formatFinding),
     ...namespaces.map(formatNamespaceSettings),
+    ...upstreams.map(formatUpstream),
     ...notes,
     counts,
   ];
   return {
     isHealthy: faults === 0,
     lines: lines.flatMap((line) => wrapLine(line, columns)),
-    json: { checked: checkedCount, withoutTasks: otherCount, faults, findings, namespaces, notes },
+    json: {
+      ...{ checked: checkedCount, withoutTasks: otherCount, faults },
+      ...{ findings, namespaces, upstreams, notes },
+    },
     sarif: buildSarif(findings),
   };
 };

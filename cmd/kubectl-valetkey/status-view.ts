@@ -1,7 +1,9 @@
 import { formatTarget } from '../../lib/revocation/observed-revocations.ts';
 import type { CommandResult } from './command-result.ts';
+import { summarizePinned } from './explained-upstream.ts';
 import type { InstallationStatus } from './installation-status.ts';
 import { formatAge, renderTable } from './table.ts';
+import type { UpstreamState } from './upstream-states.ts';
 import { STATE_TEXT, type VendingTask } from './vend-report.ts';
 
 /** Builds the output of `status`; `now` is in milliseconds since the epoch. */
@@ -107,13 +109,19 @@ const renderUpstreamTable = ({ upstreams }: InstallationStatus): readonly string
     : [
         '',
         ...renderTable(
-          ['UPSTREAM', 'TARGET', 'SECRET FROM', 'READY', 'SECRET FOUND', 'REACHABLE', 'REASON'],
-          upstreams.map(({ name, target, source, isReady, secretFound, reachable, reason }) => [
-            ...[name, target, source, isReady ? 'yes' : 'no'],
-            ...[formatCondition(secretFound), formatCondition(reachable), reason],
-          ]),
+          [
+            ...['UPSTREAM', 'TARGET', 'SECRET FROM', 'REVOCABLE', 'PINNED'],
+            ...['READY', 'SECRET FOUND', 'REACHABLE', 'REASON'],
+          ],
+          upstreams.map(toUpstreamRow),
         ),
       ];
+
+const toUpstreamRow = (state: UpstreamState): readonly string[] => [
+  ...[state.name, state.target, state.source],
+  ...[state.revocable || '-', summarizePinned(state), state.isReady ? 'yes' : 'no'],
+  ...[formatCondition(state.secretFound), formatCondition(state.reachable), state.reason],
+];
 
 const formatCondition = (status: string): string => ({ True: 'yes', False: 'no' })[status] ?? '-';
 

@@ -31,6 +31,8 @@ export type CallThrough = {
   readonly baseUrl: string;
   /** The consumer's own token: what an unmodified client takes for its key. */
   readonly apiKey: string;
+  /** File with it, as the consumer mounts it. */
+  readonly tokenFile: string;
   readonly call: (path: string, init?: RequestInit) => Promise<Response>;
   /** Starts a run with params. @returns its base URL and ID */
   readonly startRun: (params: Record<string, string>) => Promise<{ run: string; baseUrl: string }>;
@@ -122,7 +124,8 @@ export const startCallThrough = async (
   });
   let stopping: Promise<void> | undefined;
   const stopSidecar = () => (stopping ??= sidecar.stop());
-  const apiKey = readFileSync(join(sidecar.folder, 'agent', 'token'), 'utf8');
+  const tokenFile = join(sidecar.folder, 'agent', 'token');
+  const apiKey = readFileSync(tokenFile, 'utf8');
   const baseUrl = `http://127.0.0.1:${sidecar.gatewayPort}/t/chat`;
   const askSidecar = (path: string, method: string, body?: object) =>
     sendRequest({
@@ -132,7 +135,7 @@ export const startCallThrough = async (
     });
   const readMetrics = async () => (await replica.telemetry('/metrics')).text;
   return {
-    ...{ harness, replica, baseUrl, apiKey, stopSidecar, readMetrics },
+    ...{ harness, replica, baseUrl, apiKey, tokenFile, stopSidecar, readMetrics },
     readJwks: async () => {
       const { body } = await sendToEndpoint({
         ...{ method: 'GET', url: `${endpoint}${JWKS_PATH}`, headers: {} },
