@@ -16,7 +16,7 @@ export const SIDECAR_METRIC_SPECS = {
     help: 'Time of an exchange, retries included.',
     labels: ['outcome'],
     unit: 'seconds',
-    buckets: [0.05, 0.1, 0.25, 0.5, 0.9, 2, 5, 10, 15],
+    buckets: [0.05, 0.1, 0.25, 0.5, 0.9, 2, 5, 10, 20],
   },
   credentialsExpiration: {
     name: 'valetkey_sidecar_credentials_expiration_timestamp_seconds',
