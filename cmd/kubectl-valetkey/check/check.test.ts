@@ -297,6 +297,36 @@ passed: 14, warnings: 0, failed: 0, skipped: 1
       return ['mutators', 'warning', problem, apply];
     }),
     [
+      'mutators',
+      'warning',
+      'MutatingAdmissionPolicy defaults: changes pods',
+      () => {
+        const group = '/apis/admissionregistration.k8s.io/v1beta1';
+        createObject(group, { resources: [{ name: 'mutatingadmissionpolicies' }] });
+        createObject(`${group}/mutatingadmissionpolicies/defaults`, {
+          spec: {
+            matchConstraints: { resourceRules: [{ resources: ['pods'], operations: ['*'] }] },
+          },
+        });
+        return {};
+      },
+    ],
+    [
+      'mutators',
+      'warning',
+      'VerticalPodAutoscaler research/agents: expected a containerPolicies entry valetkey-sidecar',
+      () => {
+        const group = '/apis/autoscaling.k8s.io/v1';
+        createObject(group, { resources: [{ name: 'verticalpodautoscalers' }] });
+        for (const namespace of ['research', 'other']) {
+          createObject(`${group}/verticalpodautoscalers/${namespace}`, {
+            metadata: { namespace, name: 'agents' },
+          });
+        }
+        return {};
+      },
+    ],
+    [
       'programs',
       'fail',
       'Deployment valetkey-webhook: expected 2 ready replicas, got 1',
