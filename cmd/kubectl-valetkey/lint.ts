@@ -19,11 +19,18 @@ import { formatFileName, readText } from './files.ts';
 import { readManifestFiles } from './file-pods.ts';
 import { compileAppliedPolicies, compileFilePolicies, createLintPolicy } from './lint-policy.ts';
 import { buildSarif } from './lint-sarif.ts';
-import { formatFinding, lintFiles, type LintReport, type ManifestFile } from './lint-report.ts';
+import {
+  formatFinding,
+  lintFiles,
+  type Finding,
+  type LintReport,
+  type ManifestFile,
+} from './lint-report.ts';
 import { readManifests, type Manifest } from './manifests.ts';
 import { formatNamespaceSettings } from './namespace-settings.ts';
 import { readDefaultPlatform, readPlatformFile, findClusterPlatform } from './platform-settings.ts';
 import { createPodContextReader } from './pod-context.ts';
+import { colorLines, type Color } from './text-line.ts';
 import { EXIT, ToolError } from './tool-error.ts';
 import { wrapLine } from './wrapped-text.ts';
 import { findFileUpstreams, readAppliedUpstreams } from './upstream-objects.ts';
@@ -188,6 +195,8 @@ const readPolicies = async (
   }
 };
 
+const COLORS: Readonly<Record<Finding['severity'], Color>> = { fault: 'red', warning: 'yellow' };
+
 /** Builds the output of `lint`. */
 const buildLintResult = (
   { checkedCount, otherCount, findings, namespaces }: LintReport,
@@ -201,15 +210,14 @@ const buildLintResult = (
     `faults: ${faults}`,
     `warnings: ${findings.length - faults}`,
   ].join(', ');
-  const lines = [
-    ...findings.map(formatFinding),
-    ...namespaces.map(formatNamespaceSettings),
-    ...notes,
-    counts,
-  ];
+  const wrap = (line: string, color?: Color) => colorLines(wrapLine(line, columns), color);
   return {
     isHealthy: faults === 0,
-    lines: lines.flatMap((line) => wrapLine(line, columns)),
+    lines: [
+      ...findings.flatMap((found) => wrap(formatFinding(found), COLORS[found.severity])),
+      ...[...namespaces.map(formatNamespaceSettings), ...notes].flatMap((line) => wrap(line)),
+      ...wrap(counts, faults === 0 ? 'green' : 'red'),
+    ],
     json: { checked: checkedCount, withoutTasks: otherCount, faults, findings, namespaces, notes },
     sarif: buildSarif(findings),
   };

@@ -61,6 +61,7 @@ type Environment = {
   readonly behindMs?: number;
   /** `user name` of the security context constraints that RBAC permits. */
   readonly permitted?: readonly string[];
+  readonly hasColor?: true;
   /** A pod of the smoke test, instead of one of the API server. */
   readonly probe?: FakeProbe;
 };
@@ -93,6 +94,7 @@ const runCheck = async (words: readonly string[] = [], environment: Environment 
         }),
       };
     },
+    ...(environment.hasColor && { hasColor: true }),
     fetchDocument: (url: string) => Promise.resolve(documents[url]),
     now: () => Date.now() - behindMs,
     newId: () => 'id',
@@ -634,6 +636,19 @@ passed: 14, warnings: 0, failed: 0, skipped: 1
     createMonitors('valetkey-webhook', 'valetkey-authority');
     const { rows } = await readRows();
     expect(rows.find(({ id }) => id === 'scraping')).toMatchObject({ outcome: 'pass' });
+  });
+
+  it('shows results in colors on a terminal alone', async () => {
+    createMutator('istio-sidecar-injector');
+    change(policy, remove);
+    const { out } = await runCheck([], { hasColor: true });
+    const rows = out.slice(0, out.indexOf('\n\n')).split('\n');
+    const findRow = (id: string) => rows.find((row) => row.includes(id));
+    expect(findRow('api-server')).toMatch(/^\u001b\[32m.*\u001b\[0m$/);
+    expect(findRow('mutators')).toMatch(/^\u001b\[33m.*\u001b\[0m$/);
+    expect(findRow('admission-policies')).toMatch(/^\u001b\[31m.*\u001b\[0m$/);
+    expect(findRow('openshift-scc')).toMatch(/^openshift/);
+    expect((await runCheck()).out).not.toContain('\u001b');
   });
 
   it('lists an unknown mutator of pods without a warning', async () => {
