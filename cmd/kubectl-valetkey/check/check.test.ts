@@ -474,6 +474,12 @@ passed: 14, warnings: 0, failed: 0, skipped: 1
     [
       'cloud-scope',
       'fail',
+      'expected the probe smoke-probe.cjs, got none: use the tool of the release of the image',
+      { lines: [], log: "Error: Cannot find module '/opt/valetkey/smoke-probe.cjs'" },
+    ],
+    [
+      'cloud-scope',
+      'fail',
       'task first: expected status 403 for the object of the other task, got 200',
       { lines: [...LINES.reads({ firstReadsSecond: 200 }), ...LINES.end] },
     ],
@@ -731,7 +737,7 @@ describe('check --smoke-test', () => {
     const onStarted = (interrupt: () => void) => interrupt();
     const { code, out } = await runCheck(SMOKE_WORDS, { probe: { removed, onStarted } });
     expect(out).toContain('interrupted; pod valetkey-smoke-test-id is deleted');
-    expect(code).toBe(1);
+    expect(code).toBe(130);
     const refusal = new KubernetesError('refused', 'create pods', { reason: 'policy: denied' });
     const refused = await readSmokeRows({ removed, refusal });
     expect(refused.rows).toEqual([
