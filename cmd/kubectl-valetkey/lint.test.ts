@@ -83,6 +83,20 @@ describe('lint', () => {
     expect(code).toBe(1);
   });
 
+  it('shows findings and the counts in colors on a terminal alone', async () => {
+    const files = {
+      'platform.yaml': PLATFORM,
+      'pod.yaml': `${buildPod(good)}---\n${buildPod(bad)}`,
+    };
+    const words = ['lint', '--platform', 'platform.yaml', 'pod.yaml'];
+    const { out } = await runCli(words, { files, hasColor: true });
+    const lines = out.split('\n');
+    expect(lines.find((line) => line.includes('s3:GetObjct'))).toMatch(/^\u001b\[31m.*\u001b\[0m$/);
+    expect(lines.find((line) => line.includes('warning: '))).toMatch(/^\u001b\[33m/);
+    expect(lines.find((line) => line.includes('objects checked'))).toMatch(/^\u001b\[31m/);
+    expect((await runCli(words, { files })).out).not.toContain('\u001b');
+  });
+
   it('reads keys without a value as absent, as Helm writes them', async () => {
     const spec = '  nodeSelector:\n  volumes:\n  initContainers:\n  hostAliases:\n  resources:\n';
     const { code, out } = await runLintOn({ 'pod.yaml': buildPod(`${good}\n  labels:`, spec) });

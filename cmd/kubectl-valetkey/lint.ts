@@ -23,6 +23,7 @@ import {
   formatFinding,
   formatUpstream,
   lintFiles,
+  type Finding,
   type LintReport,
   type ManifestFile,
 } from './lint-report.ts';
@@ -30,6 +31,7 @@ import { readManifests, type Manifest } from './manifests.ts';
 import { formatNamespaceSettings } from './namespace-settings.ts';
 import { readDefaultPlatform, readPlatformFile, findClusterPlatform } from './platform-settings.ts';
 import { createPodContextReader } from './pod-context.ts';
+import { colorLines, type Color } from './text-line.ts';
 import { EXIT, ToolError } from './tool-error.ts';
 import { wrapLine } from './wrapped-text.ts';
 import { findFileUpstreams, readAppliedUpstreams } from './upstream-objects.ts';
@@ -197,6 +199,8 @@ const readPolicies = async (
   }
 };
 
+const COLORS: Readonly<Record<Finding['severity'], Color>> = { fault: 'red', warning: 'yellow' };
+
 /** Builds the output of `lint`. */
 const buildLintResult = (
   { checkedCount, otherCount, findings, namespaces, upstreams }: LintReport,
@@ -210,16 +214,19 @@ const buildLintResult = (
     `faults: ${faults}`,
     `warnings: ${findings.length - faults}`,
   ].join(', ');
-  const lines = [
-    ...findings.map(formatFinding),
+  const wrap = (line: string, color?: Color) => colorLines(wrapLine(line, columns), color);
+  const plain = [
     ...namespaces.map(formatNamespaceSettings),
     ...upstreams.map(formatUpstream),
     ...notes,
-    counts,
   ];
   return {
     isHealthy: faults === 0,
-    lines: lines.flatMap((line) => wrapLine(line, columns)),
+    lines: [
+      ...findings.flatMap((found) => wrap(formatFinding(found), COLORS[found.severity])),
+      ...plain.flatMap((line) => wrap(line)),
+      ...wrap(counts, faults === 0 ? 'green' : 'red'),
+    ],
     json: {
       ...{ checked: checkedCount, withoutTasks: otherCount, faults },
       ...{ findings, namespaces, upstreams, notes },

@@ -4,6 +4,7 @@ import { summarizePinned } from './explained-upstream.ts';
 import type { InstallationStatus } from './installation-status.ts';
 import { formatAge, renderTable } from './table.ts';
 import type { UpstreamState } from './upstream-states.ts';
+import { colorLines } from './text-line.ts';
 import { STATE_TEXT, type VendingTask } from './vend-report.ts';
 
 /** Builds the output of `status`; `now` is in milliseconds since the epoch. */
@@ -24,9 +25,11 @@ export const buildStatusResult = (state: InstallationStatus, now: number): Comma
     ...renderVendTables(state),
     '',
     ...(state.problems.length === 0
-      ? ['No problems found.']
-      : ['Problems:', ...state.problems.map(indent)]),
-    ...(state.warnings.length === 0 ? [] : ['Warnings:', ...state.warnings.map(indent)]),
+      ? colorLines(['No problems found.'], 'green')
+      : colorLines(['Problems:', ...state.problems.map(indent)], 'red')),
+    ...(state.warnings.length === 0
+      ? []
+      : colorLines(['Warnings:', ...state.warnings.map(indent)], 'yellow')),
   ],
   json: state,
 });

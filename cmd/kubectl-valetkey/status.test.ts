@@ -161,6 +161,9 @@ No problems found.
     const { code, out } = await runCli(['status'], { platform });
     expect(out).toContain("Warnings:\n  tasks.accountIds is ['*']: a task may name a role");
     expect(code).toBe(0);
+    const colored = await runCli(['status'], { platform, hasColor: true });
+    expect(colored.out).toContain('\u001b[32mNo problems found.\u001b[0m\n\u001b[33mWarnings:');
+    expect(out).not.toContain('\u001b');
   });
 
   const replaceParameters = (

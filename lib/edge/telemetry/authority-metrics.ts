@@ -29,19 +29,28 @@ export const AUTHORITY_METRICS: readonly MetricSpec[] = [
   ...PROCESS_METRICS,
 ];
 
-export type AuthorityRoute =
-  | 'token'
-  | 'revoke'
-  | 'records'
-  | 'decisions'
-  | 'delegations'
-  | 'proposals'
-  | 'calls'
-  | 'events'
-  | 'signals'
-  | 'other';
-export type AuthorityController =
-  'certificate' | 'signing-keys' | 'audit-export' | 'database-roles' | 'other';
+export const AUTHORITY_ROUTES = [
+  'token',
+  'revoke',
+  'records',
+  'decisions',
+  'delegations',
+  'proposals',
+  'calls',
+  'events',
+  'signals',
+  'other',
+] as const;
+export type AuthorityRoute = (typeof AUTHORITY_ROUTES)[number];
+
+export const AUTHORITY_CONTROLLERS = [
+  'certificate',
+  'signing-keys',
+  'audit-export',
+  'database-roles',
+  'other',
+] as const;
+export type AuthorityController = (typeof AUTHORITY_CONTROLLERS)[number];
 
 /** Read at each scrape. */
 export type AuthorityMetricsDeps = LastSyncDeps<
@@ -185,7 +194,7 @@ const APPROVAL_OUTCOMES = [
   'policy_changed',
   'separation',
 ] as const;
-const SIGNAL_OUTCOMES = [
+export const SIGNAL_OUTCOMES = [
   'revoked',
   'ignored',
   'replayed',

@@ -26,3 +26,6 @@ export const BUILD_INFO_SPEC = {
   labels: ['version'],
   unit: '1',
 } as const satisfies MetricSpec;
+
+/** The most series of one replica, or of the sidecar of a pod with one task; `docs/metrics.md` states them. */
+export const MAX_SERIES = { webhook: 250, authority: 2_600, sidecar: 400 } as const;

@@ -174,27 +174,54 @@ const createCallObserver = (
   const observeCall = createExemplarHistogram(SPECS.callSeconds, registry);
   const observeOverhead = createExemplarHistogram(SPECS.callOverheadSeconds, registry);
   const countBytes = createByteCounter(registry);
-  const unresolved = new Counter(toMetricConfig(SPECS.unresolved, registry));
+  const countUnresolved = createServiceCounter(registry);
   return (call) => {
     const { outcome, isResolved, service = 'none' } = call;
     countCall(call);
     observeCall({ outcome }, call.ms / 1000, call);
     observeOverhead({}, call.overheadMs / 1000, call);
     countBytes(call);
-    if (outcome !== 'refused' && isResolved === false) unresolved.inc({ service });
+    if (outcome !== 'refused' && isResolved === false) countUnresolved(service);
+  };
+};
+
+const createServiceCounter = (registry: MetricRegistry) => {
+  const counter = new Counter(toMetricConfig(SPECS.unresolved, registry));
+  const services = new Set<string>();
+  return (service: string): void => {
+    if (services.size < MAX_SERVICES) services.add(service);
+    counter.inc({ service: services.has(service) ? service : OTHER });
   };
 };
 
 type CallLabels = { task: string; outcome: string; code: string };
 
-/** As {@link createRequestCounter}: in plain numbers. Tasks, outcomes and codes are few. */
+/**
+ * Pairs of outcome and code that are counted for one task, and signing names of one sidecar. An agent chooses
+ * which of some fifty codes and four hundred names it meets; what is over the limit is counted as "other".
+ */
+export const MAX_CALL_CODES = 24;
+export const MAX_SERVICES = 16;
+const OTHER = 'other';
+
+/** As {@link createRequestCounter}: in plain numbers. */
 const createCallCounter = (registry: MetricRegistry, tasks: readonly string[]) => {
   const counts = new Map<string, { readonly labels: CallLabels; count: number }>();
+  const codes = new Map<string, number>();
   const add = ({ task, outcome, code }: CallLabels, count: number): void => {
     const key = `${task} ${outcome} ${code}`;
     const counted = counts.get(key);
-    if (counted !== undefined) counted.count += count;
-    else counts.set(key, { labels: { task, outcome, code }, count });
+    if (counted !== undefined) {
+      counted.count += count;
+      return;
+    }
+    const known = codes.get(task) ?? 0;
+    if (known >= MAX_CALL_CODES && code !== OTHER) {
+      add({ task, outcome, code: OTHER }, count);
+      return;
+    }
+    codes.set(task, known + 1);
+    counts.set(key, { labels: { task, outcome, code }, count });
   };
   // An alert counts these, so that `increase()` has to see the first one.
   for (const task of tasks) {
