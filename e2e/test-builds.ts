@@ -48,6 +48,7 @@ export const testBuilds = {
   keycloak: buildKeycloak,
   promtool: (progress: Progress) => buildPrograms(progress, ['promtool']),
   prometheus: (progress: Progress) => buildPrograms(progress, ['promtool', 'prometheus']),
+  collector: (progress: Progress) => buildPrograms(progress, ['collector']),
   vault: (progress: Progress) => buildPrograms(progress, ['vault']),
 } satisfies Record<string, (progress: Progress) => Promise<unknown>>;
 export type TestBuildName = keyof typeof testBuilds;
