@@ -59,7 +59,11 @@ describe('withProgress', () => {
       [false, 22_000],
     ] as const) {
       const { io, errors, pass } = createFakeIo(showsProgress);
-      await withProgress('reading audit files', () => Promise.resolve(pass(ms)), io);
+      const work = (): Promise<void> => {
+        pass(ms);
+        return Promise.resolve();
+      };
+      await withProgress('reading audit files', work, io);
       expect(errors).toEqual([]);
     }
   });

@@ -119,7 +119,7 @@ describe('tracing of a sidecar', () => {
         attributes: {},
       }),
     ]);
-    const [{ traceId = '', spanId = '' } = {}] = spans;
+    const [{ traceId, spanId } = { traceId: 'none', spanId: 'none' }] = spans;
     expect(sidecar.listExchanges().map(({ traceparent }) => traceparent)).toEqual([
       `00-${traceId}-${spanId}-01`,
     ]);

@@ -172,7 +172,8 @@ export const FAULT_CASES = {
   },
   'api-server-restarted': {
     sentence: 'Runs continue while the API server restarts.',
-    fault: 'The only API server is stopped for 30 s. No pod can be created meanwhile, with or without Valetkey.',
+    fault:
+      'The only API server is stopped for 30 s. No pod can be created meanwhile, with or without Valetkey.',
     seen: 'Current runs are served. A new run gets 503 with Retry-After.',
     lost: NOTHING,
     hand: NONE,

@@ -10,7 +10,9 @@ import {
 } from './refusing-server.ts';
 
 /** 401 asks for the key of an HTTP API; no call of AWS is refused with it, and the JDK drops its body. */
-const codes = refusalCodes.filter((code) => isRefusalCode(code) && CALL_REFUSALS[code].status !== 401);
+const codes = refusalCodes.filter(
+  (code) => isRefusalCode(code) && CALL_REFUSALS[code].status !== 401,
+);
 
 describe('refusals of calls of DynamoDB and SQS', () => {
   let server: Awaited<ReturnType<typeof startRefusingServer>>;

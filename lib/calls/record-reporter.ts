@@ -58,10 +58,7 @@ export const createRecordReporter = ({
     queue = new Map([[run, added === undefined ? calls : mergeCallHeads(calls, added)], ...queue]);
     giveUpOldest();
   };
-  const deliver = async (
-    next: CallReport,
-    pause: (ms: number) => Promise<void>,
-  ): Promise<void> => {
+  const deliver = async (next: CallReport, pause: (ms: number) => Promise<void>): Promise<void> => {
     try {
       await send(next);
       failures = 0;

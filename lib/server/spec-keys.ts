@@ -18,7 +18,7 @@ export const buildSpecKey = (stored: StoredSpec): string => {
   if (known !== undefined) return known;
   const { uid, generation = 0 } = stored.metadata;
   const digest = createHash('sha256')
-    .update(JSON.stringify(stored.spec) ?? '')
+    .update(JSON.stringify(stored.spec ?? null))
     .digest('base64url');
   const key = `${uid} ${generation} ${digest}`;
   keys.set(stored, key);

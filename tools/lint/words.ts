@@ -64,11 +64,13 @@ const checkPiece = ({ kind, text, at }: Piece, content: string): readonly Findin
   const startLine = countLines(content.slice(0, at));
   // Documents and messages contain identifiers too. Splitting words adds no lines.
   const words = splitWords(text);
-  const toFinding = (within: string) => ({ found, use, index }: Hit): Finding => ({
-    line: startLine + countLines(within.slice(0, index)) - 1,
-    found: kind === 'identifier' ? text : found,
-    use,
-  });
+  const toFinding =
+    (within: string) =>
+    ({ found, use, index }: Hit): Finding => ({
+      line: startLine + countLines(within.slice(0, index)) - 1,
+      found: kind === 'identifier' ? text : found,
+      use,
+    });
   const exact = kind === 'identifier' ? IDENTIFIERS : kind === 'message' ? MESSAGES : [];
   return [
     ...matchRules(exact, text).map(toFinding(text)),

@@ -155,7 +155,11 @@ export const createInstallationTokens = ({
         body: { repositories: repositories.map((name) => name.split('/')[1]), permissions },
       });
       if (response.status !== 201) throw refuse(source, response.status);
-      const { token, permissions: granted, repositories: names } = toMapping(parseJson(response.body));
+      const {
+        token,
+        permissions: granted,
+        repositories: names,
+      } = toMapping(parseJson(response.body));
       if (typeof token !== 'string') {
         throw new SecretError('provider_refused', `${culprit}: expected a token`);
       }

@@ -120,7 +120,7 @@ export const watchObjects = <T extends WatchedObject>(
       });
       const isTimely = performance.now() - startedAt >= watchSeconds * 1000;
       await wait(startedAt + MIN_INTERVAL_MS - performance.now(), signal);
-      if (signal.aborted) return;
+      signal.throwIfAborted();
       from = at !== undefined && isTimely && (await isSameHistory()) ? at : await list(signal);
     }
   };
