@@ -8,6 +8,7 @@ import {
 import { buildKinesis } from './clients/kinesis-client.ts';
 import { installMcpPythons } from './clients/mcp-programs.ts';
 import { buildPostgresClients } from './clients/postgres-clients.ts';
+import { buildVaultClients } from './clients/vault-clients.ts';
 import { chromiumPackages, installDebianPackages } from './cluster/debian-packages.ts';
 import { buildPrograms } from './cluster/programs.ts';
 import type { Progress } from './cluster/progress.ts';
@@ -39,7 +40,10 @@ export const testBuilds = {
   keycloak: buildKeycloak,
   promtool: (progress: Progress) => buildPrograms(progress, ['promtool']),
   prometheus: (progress: Progress) => buildPrograms(progress, ['promtool', 'prometheus']),
-  vault: (progress: Progress) => buildPrograms(progress, ['vault']),
+  vault: async (progress: Progress) => {
+    await buildPrograms(progress, ['vault']);
+    await buildVaultClients(progress);
+  },
 } satisfies Record<string, (progress: Progress) => Promise<unknown>>;
 export type TestBuildName = keyof typeof testBuilds;
 

@@ -59,6 +59,7 @@ const TOOLS: readonly ProgramName[] = [
   'crane',
   'rclone',
   'vault',
+  'vault-client',
 ];
 
 /** Lists all programs, except tools and those of unused clouds. */
