@@ -15,6 +15,7 @@ import {
   etcdctlPackages,
   installDebianPackages,
 } from './cluster/debian-packages.ts';
+import { buildVaultClients } from './clients/vault-clients.ts';
 import { buildPrograms } from './cluster/programs.ts';
 import type { Progress } from './cluster/progress.ts';
 import { buildKeycloak } from './keycloak-build.ts';
@@ -49,7 +50,10 @@ export const testBuilds = {
   promtool: (progress: Progress) => buildPrograms(progress, ['promtool']),
   prometheus: (progress: Progress) => buildPrograms(progress, ['promtool', 'prometheus']),
   collector: (progress: Progress) => buildPrograms(progress, ['collector']),
-  vault: (progress: Progress) => buildPrograms(progress, ['vault']),
+  vault: async (progress: Progress) => {
+    await buildPrograms(progress, ['vault']);
+    await buildVaultClients(progress);
+  },
 } satisfies Record<string, (progress: Progress) => Promise<unknown>>;
 export type TestBuildName = keyof typeof testBuilds;
 

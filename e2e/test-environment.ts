@@ -60,6 +60,7 @@ const TOOLS: readonly ProgramName[] = [
   'rclone',
   'vault',
   'collector',
+  'vault-client',
 ];
 
 /** Lists all programs, except tools and those of unused clouds. */

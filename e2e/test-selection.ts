@@ -123,6 +123,13 @@ export const testFiles: readonly TestFile[] = [
     reason: 'building Vault takes minutes; its sources are tested by themselves',
   },
   {
+    file: 'vault-clients.e2e.ts',
+    entries: [],
+    fullEntries: ['minio'],
+    builds: ['vault'],
+    reason: 'building Vault takes minutes; its clients need no cluster',
+  },
+  {
     file: 'keycloak-source.e2e.ts',
     entries: [],
     fullEntries: ['minio'],

@@ -1,3 +1,4 @@
+import { createPublicKey, type KeyObject } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -69,6 +70,14 @@ export const putUpstream = (harness: AuthorityHarness, spec: object, name = UPST
     spec: { present, allowHttp: true, privateAddresses: true, ...spec },
   });
 };
+
+/** The issuer of the authority's grants, and the keys that verify them. */
+export const readIssuer = async ({
+  readJwks,
+}: CallThrough): Promise<{ issuer: string; keys: readonly KeyObject[] }> => ({
+  issuer: 'https://localhost',
+  keys: (await readJwks()).keys.map((key) => createPublicKey({ key, format: 'jwk' })),
+});
 
 /**
  * Starts both programs for one task of provider `http`.
