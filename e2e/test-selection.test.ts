@@ -75,6 +75,7 @@ describe('listBuilds', () => {
       'chromium',
       'model clients',
       'mcp',
+      'collector',
       'prometheus',
     ]);
     expect(listBuilds(entryNames, { ...options, only: 'tasks' })).toEqual([]);
