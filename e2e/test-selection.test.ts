@@ -76,6 +76,7 @@ describe('listBuilds', () => {
       'debugger',
       'model clients',
       'mcp',
+      'collector',
       'prometheus',
     ]);
     expect(listBuilds(entryNames, { ...options, only: 'tasks' })).toEqual([]);

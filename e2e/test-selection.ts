@@ -372,6 +372,12 @@ export const testFiles: readonly TestFile[] = [
     needsNode: true,
     reason: 'each cloud comes back in its own way',
   },
+  {
+    file: 'serial/log-level.e2e.ts',
+    entries: [],
+    fullEntries: ['minio'],
+    reason: 'the kubelet takes minutes to update a mounted ConfigMap',
+  },
   { file: 'serial/other-clouds.e2e.ts', entries: ['minio'], reason: ONE_ADMISSION },
   {
     file: 'serial/secrecy.e2e.ts',
@@ -417,6 +423,14 @@ export const testFiles: readonly TestFile[] = [
     fullEntries: ['minio'],
     needsNode: true,
     reason: ONE_ADMISSION,
+  },
+  {
+    file: 'disruption/tracing.e2e.ts',
+    entries: [],
+    fullEntries: ['minio'],
+    needsNode: true,
+    builds: ['collector'],
+    reason: 'the programs and their collector, whatever the cloud is; two rollouts',
   },
   { file: 'disruption/vend-exception.e2e.ts', entries: ['minio'], reason: REFUSED_FIRST },
   {

@@ -107,7 +107,7 @@ export const FAULT_CASES = {
     sentence: 'No run starts that cannot be recorded.',
     fault:
       'Other data fills the volume of the audit records to the last byte, and is removed again. Meanwhile a run ends whose calls are not recorded yet.',
-    seen: 'Current runs are served, and their calls pass. A new run gets 503 `audit_unavailable`. Records of calls wait in the sidecars.',
+    seen: 'Current runs are served, and their calls pass. A new run gets 503 `audit_unavailable`, or `exchange_in_progress` with this code in its message. Records of calls wait in the sidecars.',
     lost: NOTHING,
     hand: 'Free or enlarge the volume: [ValetkeyAuditVolumeExhausted](runbooks/ValetkeyAuditVolumeExhausted.md). The authority needs no restart.',
     objectives: ['issuing'],

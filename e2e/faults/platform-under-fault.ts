@@ -76,6 +76,11 @@ const buildTasks = (lifetimeSeconds: number | undefined): AdmittedTasks => {
   };
 };
 
+const keepPlan: WrapCommand = (plan) => plan;
+
+/** Programs are held to a core where they are compared; here they use what the machine has. */
+const unpin: WrapCommand = ({ command, args, env }) => ({ command, args, env });
+
 /** Permits runs that end during a measurement. */
 const SHORT_LIFETIMES = 'tasks:\n  accountIds: ["111122223333"]\n  minLifetime: 5s\n';
 
@@ -92,23 +97,23 @@ export async function withPlatform<T>(
     const cloud = await startReceivingCloud(sts.findDeadline);
     stops.push(cloud.stop);
     const folder = mkdtempSync(join(bench.folder, 'platform-'));
-    const { auditFolder = join(folder, 'audit') } = options.authority ?? {};
+    const { auditFolder = join(folder, 'audit'), wrap = keepPlan } = options.authority ?? {};
     const authority = await startAuthority(bench, sts, {
       limits: 'product',
       tasks: SHORT_LIFETIMES,
       ...options.authority,
       auditFolder,
+      wrap: (plan) => wrap(unpin(plan)),
     });
     stops.push(authority.stop);
-    const { pod = 'agent-0', lifetimeSeconds } = options;
-    const wrapSidecar: WrapCommand = options.wrapSidecar ?? ((plan) => plan);
+    const { pod = 'agent-0', lifetimeSeconds, wrapSidecar = keepPlan } = options;
     const trust = await createAuthorityTrust(authority, pod, {
       admitted: buildTasks(lifetimeSeconds),
       gateway: { endpoints: [{ service: 's3', url: cloud.url }] },
     });
     const journal = join(folder, 'sidecar.log');
     const sidecar = await startSidecar(bench, trust, (plan) =>
-      wrapSidecar({ ...plan, outputFile: journal }),
+      wrapSidecar({ ...unpin(plan), outputFile: journal }),
     );
     stops.push(sidecar.stop);
     if (options.awaitCredentials !== false) await waitForCredentials(sidecar);

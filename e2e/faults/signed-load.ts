@@ -64,7 +64,11 @@ export const startRunWithCalls = async (
   });
   const options = { name, keys: credentials, perSecond: RUN_CALLS_PER_SECOND, repeatMs: 0 };
   const load = await startSignedLoad(platform, options);
-  await waitFor(`a call of the run ${name}`, () => load.answers().some(isPassed));
+  await waitFor(`a call of the run ${name}`, () => {
+    if (load.answers().some(isPassed)) return true;
+    const { status, code } = load.answers().at(-1) ?? {};
+    throw new Error(`${load.answers().length} answers, the last one ${status} ${code}`);
+  });
   return { run, load };
 };
 
