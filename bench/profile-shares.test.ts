@@ -17,7 +17,7 @@ describe('computeShares', () => {
     const profile = {
       nodes: [node(1, '(idle)'), node(2, 'a'), node(3, 'b'), node(4, 'b')],
       samples: [1, 2, 3, 1, 4],
-      timeDeltas: [100, 10, 20, 500, 10],
+      timeDeltas: [10, 10, 20, 10, 10],
     };
     expect(computeShares([profile], readName)).toEqual([
       { module: 'b', share: 0.75 },
@@ -25,11 +25,23 @@ describe('computeShares', () => {
     ]);
   });
 
+  it('counts a sample in which another process had the CPU as one of twice the usual length', () => {
+    const profile = {
+      nodes: [node(2, 'a'), node(3, 'b')],
+      samples: [2, 2, 2, 3],
+      timeDeltas: [10, 10, 10, 500],
+    };
+    expect(computeShares([profile], readName)).toEqual([
+      { module: 'a', share: 0.6 },
+      { module: 'b', share: 0.4 },
+    ]);
+  });
+
   it('counts what is native for the module that calls it', () => {
     const profile = {
       nodes: [node(1, 'a', undefined, [2]), node(2, 'writev', ''), node(3, '(program)', '')],
       samples: [1, 2, 3],
-      timeDeltas: [10, 50, 40],
+      timeDeltas: [20, 40, 40],
     };
     expect(computeShares([profile], readName)).toEqual([
       { module: 'a', share: 0.6 },

@@ -2,6 +2,7 @@ import { readFileSync, existsSync } from 'node:fs';
 import { findSourceMap, SourceMap } from 'node:module';
 import { basename, dirname, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { computeMedian } from '../test/kit/statistics.ts';
 
 /** A profile as V8 writes it (Chrome DevTools Protocol, Profiler.Profile). */
 export type CpuProfile = {
@@ -29,7 +30,7 @@ export type ModuleShare = { readonly module: string; readonly share: number };
 /** Time in which the program waited. */
 const WAITING = new Set(['(idle)', '(root)']);
 
-/** Shares of CPU time by module, the largest first. Waiting does not count. */
+/** Shares of CPU time by module, the largest first. Waiting does not count, also not for the CPU. */
 export const computeShares = (
   profiles: readonly CpuProfile[],
   findModule: (frame: ProfileNode['callFrame']) => string,
@@ -37,10 +38,12 @@ export const computeShares = (
   const times = new Map<string, number>();
   for (const { nodes, samples, timeDeltas } of profiles) {
     const modules = listModules(nodes, findModule);
+    // While another process has the CPU, a sample becomes as long as it waits.
+    const longest = 2 * computeMedian(timeDeltas);
     for (const [index, id] of samples.entries()) {
       const module = modules.get(id);
       if (module === undefined) continue;
-      times.set(module, (times.get(module) ?? 0) + (timeDeltas[index] ?? 0));
+      times.set(module, (times.get(module) ?? 0) + Math.min(timeDeltas[index] ?? 0, longest));
     }
   }
   const all = [...times.values()].reduce((sum, time) => sum + time, 0);
@@ -67,8 +70,13 @@ const listModules = (
   return modules;
 };
 
-/** Creates what finds the module of a function of a bundle, by the source map beside the bundle. */
-export const createModuleFinder = (root: string) => {
+/**
+ * Creates what finds the module of a function of a bundle, by the source map beside the bundle.
+ *
+ * @param root of the repository
+ * @param options.hasFiles whether a module is a file, not a package
+ */
+export const createModuleFinder = (root: string, { hasFiles = false } = {}) => {
   const maps = new Map<string, SourceMap | undefined>();
   const readMap = (bundle: string): SourceMap | undefined => {
     if (!maps.has(bundle)) maps.set(bundle, loadMap(bundle));
@@ -81,7 +89,8 @@ export const createModuleFinder = (root: string) => {
     const bundle = url.startsWith('file:') ? fileURLToPath(url) : url;
     const entry = readMap(bundle)?.findEntry(lineNumber, columnNumber);
     if (entry === undefined || !('originalSource' in entry)) return basename(bundle);
-    return formatModule(relative(root, resolve(dirname(bundle), entry.originalSource)));
+    const file = relative(root, resolve(dirname(bundle), entry.originalSource));
+    return hasFiles ? file : formatModule(file);
   };
 };
 

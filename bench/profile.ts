@@ -20,13 +20,14 @@ import { createClusterTrust, startSidecar } from './sidecar-process.ts';
 import { formatCall, signCall, type ObjectCall } from './signed-calls.ts';
 import { startWebhook, writeCertificates } from './webhook-process.ts';
 
-const USAGE = `node bench/profile.ts LOAD [--seconds N]
+const USAGE = `node bench/profile.ts LOAD [--seconds N] [--files]
 
 Profile a program under a load of the benchmark, and print its CPU time by module.
 
   LOAD         admission, declarations (new each time), issuing, calls (GET 1 KiB × 16),
                uploads (PUT 1 MiB × 8), downloads (GET 1 MiB × 8), start (of the sidecar)
-  --seconds N  of the load, after as many of warm-up; default: 10`;
+  --seconds N  of the load, after as many of warm-up; default: 10
+  --files      by file instead of by package`;
 
 type Profiling = Bench & { readonly inspectPort: number };
 /** Loads its program for so many seconds. */
@@ -138,7 +139,10 @@ const profileStart = async (bench: Bench): Promise<readonly CpuProfile[]> => {
 const MIN_SHARE = 0.005;
 const ROOT = join(import.meta.dirname, '..');
 
-const runProfile = async (name: string, seconds: number): Promise<void> => {
+const runProfile = async (
+  name: string,
+  { seconds, hasFiles }: { seconds: number; hasFiles: boolean },
+): Promise<void> => {
   const folder = mkdtempSync(join(tmpdir(), 'valetkey-profile-'));
   try {
     const programs = await buildPrograms(['--source-maps']);
@@ -151,7 +155,7 @@ const runProfile = async (name: string, seconds: number): Promise<void> => {
       load === undefined
         ? await profileStart(bench)
         : await profileLoad({ ...bench, inspectPort }, load, seconds);
-    const shares = computeShares(profiles, createModuleFinder(ROOT));
+    const shares = computeShares(profiles, createModuleFinder(ROOT, { hasFiles }));
     for (const { module, share } of shares.filter((each) => each.share >= MIN_SHARE)) {
       console.log(`${(share * 100).toFixed(1).padStart(5)} %  ${module}`);
     }
@@ -163,6 +167,7 @@ const runProfile = async (name: string, seconds: number): Promise<void> => {
 const { values, positionals } = parseArgs({
   options: {
     seconds: { type: 'string', default: '10' },
+    files: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   },
   allowPositionals: true,
@@ -173,4 +178,4 @@ if (values.help) console.log(USAGE);
 else if (!(name in LOADS || name === 'start') || !(seconds >= 1 && seconds <= 60)) {
   console.error(USAGE);
   process.exitCode = 2;
-} else await runProfile(name, seconds);
+} else await runProfile(name, { seconds, hasFiles: values.files });
