@@ -27,6 +27,11 @@ const servicePolicy = '/usr/sbin/policy-rc.d';
 /** For tests with a browser. */
 export const chromiumPackages: DebianPackages = { chromium: '/usr/bin/chromium' };
 
+/** For `make release-check`, which runs the programs of images for other platforms. */
+export const emulatorPackages: DebianPackages = {
+  'qemu-user-static': '/usr/bin/qemu-aarch64-static',
+};
+
 /** Installs missing packages, and prevents them from starting their services. */
 export async function installDebianPackages(
   progress: Progress,
