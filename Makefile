@@ -43,11 +43,13 @@ e2e: dist/.built ## Run end-to-end tests on a real cluster with two clouds (Linu
 # Tests that pass on the oldest Kubernetes; admission-policies.e2e.ts does not yet.
 OLDEST_KUBERNETES_TESTS := /(tasks|authority/(approval-objects|call-approvals))\.e2e
 
-e2e-full: dist/.built ## Also run the long tests: 10-minute lifetimes, oldest clients, oldest Kubernetes
+e2e-full: dist/.built ## Also run the long tests: 10-minute lifetimes, oldest clients, oldest Kubernetes, the release
 	@node cmd/authority/fixtures/audit-volume.ts
 	@node e2e/faults/main.ts --only '^(?!soak)'
 	@node e2e/main.ts --full $(ARGS)
 	@node e2e/main.ts --kubernetes 1.30 --cloud minio --trust authority --only '$(OLDEST_KUBERNETES_TESTS)'
+	@node e2e/cluster/main.ts build
+	@$(MAKE) --no-print-directory release-check ARGS=
 
 faults: dist/.built ## Apply faults to the programs and measure what users see (Linux, root, libfaketime; no cluster)
 	@node e2e/faults/main.ts --only '^(?!soak)' $(ARGS)

@@ -139,7 +139,10 @@ export const installRelease = async (
   });
 };
 
-type ReplicaPod = { metadata: { deletionTimestamp?: string }; status: { podIP?: string } };
+type ReplicaPod = {
+  metadata: { deletionTimestamp?: string };
+  status: { podIP?: string; containerStatuses?: { containerID?: string }[] };
+};
 
 /** Lists webhook replicas, including draining ones, which still use the previous settings. */
 export const listWebhookPods = async (

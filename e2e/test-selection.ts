@@ -354,6 +354,12 @@ export const testFiles: readonly TestFile[] = [
     reason: 'the probe asks the cloud, and each cloud enforces by itself',
   },
   {
+    file: 'serial/gitops.e2e.ts',
+    entries: [],
+    fullEntries: ['minio'],
+    reason: NO_CLOUD,
+  },
+  {
     file: 'serial/authority/check.e2e.ts',
     entries: ['minio'],
     reason: NO_CLOUD,

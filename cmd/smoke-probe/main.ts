@@ -15,7 +15,7 @@ const print = (line: SmokeProbeLine): void =>
 
 const main = async (): Promise<void> => {
   const plan = JSON.parse(process.argv[2] ?? '') as SmokeProbePlan;
-  const { region, dialect, allowHttp, s3Endpoint, caBundle, httpsProxy } = plan;
+  const { region, dialect, allowHttp, s3Endpoint, caBundle, httpsProxy, noProxy } = plan;
   const trusted = caBundle === undefined ? {} : { caBundle };
   await runSmokeProbe(plan, {
     askSidecar: (path) =>
@@ -29,6 +29,7 @@ const main = async (): Promise<void> => {
         {
           ...{ region, dialect, allowHttp, ...trusted },
           ...(httpsProxy !== undefined && { httpsProxy }),
+          ...(noProxy !== undefined && { noProxy }),
           // A private cloud serves IAM where it serves S3.
           ...(dialect === 's3' && { endpoint: s3Endpoint }),
         },

@@ -30,6 +30,10 @@ const rgwAdmin = 'arn:aws:iam:::user/admin';
 export const getGrantIssuer = (cluster: Cluster): string =>
   new URL(authorityName, cluster.issuer).href;
 
+/** Lets no one read the documents of the issuer of grants, until {@link trustAuthority} publishes them again. */
+export const hideAuthorityIssuer = (cluster: Cluster): string =>
+  publishUpstream(cluster, authorityName, 'https://127.0.0.1:1');
+
 /** Makes the cloud trust the cluster: MinIO restarts for each issuer, RGW has a role for each. */
 export async function trustCluster(cluster: Cluster, cloud: Cloud): Promise<Cloud> {
   if (cloud.name !== 'minio') return cloud;

@@ -33,6 +33,11 @@ export const chromiumPackages: DebianPackages = { chromium: '/usr/bin/chromium' 
 /** For tests that dump a process. */
 export const debuggerPackages: DebianPackages = { gdb: '/usr/bin/gcore' };
 
+/** For `make release-check`, which runs the programs of images for other platforms. */
+export const emulatorPackages: DebianPackages = {
+  'qemu-user-static': '/usr/bin/qemu-aarch64-static',
+};
+
 /** Installs missing packages, and prevents them from starting their services. */
 export async function installDebianPackages(
   progress: Progress,

@@ -123,6 +123,27 @@ export const blockTraffic = async (
   return () => change('-D');
 };
 
+/**
+ * Refuses all connections of a pod to an address and port, also those that are open.
+ *
+ * @param status of any running container of the pod
+ * @returns a function that ends it
+ */
+export const rejectConnections = async (
+  node: Cluster,
+  status: Pick<ContainerStatus, 'containerID'>,
+  { address, port }: { readonly address: string; readonly port: number },
+): Promise<() => Promise<unknown>> => {
+  const processId = await findProcessId(node, status);
+  const change = (verb: '-A' | '-D') =>
+    runCommand('nsenter', [
+      ...[`--net=/proc/${processId}/ns/net`, 'iptables', verb, 'OUTPUT', '-p', 'tcp'],
+      ...['-d', address, '--dport', `${port}`, '-j', 'REJECT', '--reject-with', 'tcp-reset'],
+    ]);
+  await change('-A');
+  return () => change('-D');
+};
+
 /** Memory of the sidecar's container in bytes, without the page cache. */
 export type MemoryUse = { before: number; peak: number; limit: number };
 

@@ -176,6 +176,7 @@ describe('readPlatform of the cloud group', () => {
       'cloud.sourceRestriction.mode',
     ],
     ['a proxy by https', 'httpsProxy: "https://p:1"', 'cloud.httpsProxy'],
+    ['a pattern of hosts without the proxy', 'noProxy: ["*.example"]', 'cloud.noProxy[0]'],
     ['a bundle that is no PEM', 'caBundle: nothing', 'cloud.caBundle'],
     [
       'a bundle of a broken certificate',

@@ -37,6 +37,7 @@ import { platformSchema, type PlatformFile } from './platform-schema.ts';
  *   allowHttp: false
  *   caBundle: <PEM>                        # omitted: the public authorities
  *   httpsProxy: http://proxy.example:3128  # omitted: none
+ *   noProxy: [.internal.example]           # omitted: every host of https by the proxy
  *   dialect: aws                           # aws | s3
  *   sourceRestriction: {mode: none}                     # none | podIP | cidrs (cidrs: […]) | vpc (vpcId: vpc-…)
  * tasks:

@@ -114,6 +114,11 @@ const endpoint = object({
   url: origin(['https:', 'http:']),
 });
 
+const unproxiedHost = string({
+  expected: 'a host name, an IPv4 address, or a suffix such as .internal.example',
+  pattern: /^\.?[a-z0-9]([a-z0-9.-]{0,250}[a-z0-9])?$/,
+});
+
 /** Settings of the cloud that the gateway needs too. */
 const signedCloudMembers = {
   region,
@@ -122,6 +127,7 @@ const signedCloudMembers = {
   allowHttp: withDefault(boolean, false),
   caBundle: { optional: certificateBundle },
   httpsProxy: { optional: origin(['http:']) },
+  noProxy: { optional: list(unproxiedHost, { min: 1, max: 64 }) },
   dialect: withDefault(stringEnum(['aws', 's3']), 'aws'),
 };
 

@@ -47,8 +47,10 @@ export type CloudSettings = {
   readonly allowHttp: boolean;
   /** PEM certificates trusted for cloud endpoints only. */
   readonly caBundle?: string;
-  /** `http://host:port`, used for exchanges only. */
+  /** `http://host:port`, used for exchanges and calls of the gateway only. */
   readonly httpsProxy?: string;
+  /** Hosts that are reached without the proxy: names, addresses, or `.suffix` of names. */
+  readonly noProxy?: readonly string[];
   /** `s3`: a private cloud (Ceph RGW, MinIO) without AWS's own condition keys and ARNs. */
   readonly dialect: 'aws' | 's3';
   readonly sourceRestriction: SourceRestriction;
@@ -72,7 +74,8 @@ export type GatewaySettings = {
 export type GatewayAccess = GatewaySettings &
   Pick<
     CloudSettings,
-    'region' | 'regions' | 'endpoints' | 'dialect' | 'caBundle' | 'httpsProxy' | 'allowHttp'
+    | ('region' | 'regions' | 'endpoints' | 'dialect' | 'allowHttp')
+    | ('caBundle' | 'httpsProxy' | 'noProxy')
   >;
 
 /** In `accountIds`: roles of every account, including accounts of others that trust the issuer. */

@@ -19,7 +19,7 @@ export type SmokeObject = { readonly bucket: string; readonly key: string };
 /** What the probe does, as JSON. It contains no secret. */
 export type SmokeProbePlan = Pick<
   CloudSettings,
-  'region' | 'dialect' | 'allowHttp' | 'caBundle' | 'httpsProxy'
+  'region' | 'dialect' | 'allowHttp' | 'caBundle' | 'httpsProxy' | 'noProxy'
 > & {
   readonly objects: Readonly<Record<SmokeTask, SmokeObject>>;
   readonly s3Endpoint: string;

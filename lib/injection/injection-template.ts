@@ -169,7 +169,7 @@ const buildTracingEnv = ({ tracing }: Platform['sidecar']): readonly EnvVar[] =>
 
 /** Under both kinds of trust, because the gateway signs requests to the cloud itself. */
 const buildGatewayAccess = ({ gateway, cloud }: Platform): GatewayAccess => {
-  const { region, regions, endpoints, dialect, caBundle, httpsProxy, allowHttp } = cloud;
+  const { region, regions, endpoints, dialect, caBundle, httpsProxy, noProxy, allowHttp } = cloud;
   return {
     ...gateway,
     ...{ region, dialect, allowHttp },
@@ -177,6 +177,7 @@ const buildGatewayAccess = ({ gateway, cloud }: Platform): GatewayAccess => {
     ...(endpoints && { endpoints }),
     ...(caBundle !== undefined && { caBundle }),
     ...(httpsProxy !== undefined && { httpsProxy }),
+    ...(noProxy !== undefined && { noProxy }),
   };
 };
 

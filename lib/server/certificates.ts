@@ -22,6 +22,8 @@ import { LoggableError } from '../schema/loggable-error.ts';
 export type CertificateObserver = {
   /** Called after each successful round, also if the certificate has not changed. */
   readonly onServing: (serving: ServingCertificate) => void;
+  /** Called after a failed round that read who trusts the certificate, which remains in use. */
+  readonly onTrustRead: (serving: Pick<ServingCertificate, 'notAfter' | 'isTrusted'>) => void;
   readonly onFailure: (error: unknown) => void;
   readonly onStep: CertificateReconcilerDeps['onStep'];
   /** Number of trust bundles in use that lack the next CA, which signs nothing until it is 0. */
@@ -66,9 +68,26 @@ export const startSelfSignedRenewal = (
   observer: CertificateObserver,
 ): ReconcileLoop => {
   let latest: Leaf | undefined;
-  const reconcilerDeps = { ...deps, onStep: observer.onStep };
+  let configurations: readonly StoredConfiguration[] | undefined;
+  const reconcilerDeps: CertificateReconcilerDeps = {
+    ...deps,
+    onStep: observer.onStep,
+    readConfigurations: async () => (configurations = await deps.readConfigurations()),
+  };
+  /** A bundle that the replica may not repair is exactly what an alert has to see. */
+  const reportTrust = (): void => {
+    if (latest === undefined || configurations === undefined) return;
+    const { certificate, notAfter } = latest;
+    observer.onTrustRead({ notAfter, isTrusted: isTrusted(certificate, configurations) });
+  };
   return startRenewalLoop(options, observer, async () => {
-    const state = await reconcileCertificates(options, reconcilerDeps, latest);
+    configurations = undefined;
+    const state = await reconcileCertificates(options, reconcilerDeps, latest).catch(
+      (error: unknown) => {
+        reportTrust();
+        throw error;
+      },
+    );
     latest = state.leaf;
     observer.onBundlesMissingNextCa(state.missingNextCount);
     const { certificate, key, notAfter } = state.leaf;

@@ -36,7 +36,7 @@ export type LifecycleOptions = {
 export type LifecycleDeps = {
   readonly readiness: Pick<Readiness, 'setCertificate' | 'drain' | 'unready'>;
   readonly metrics: Pick<MetricsServerDeps, 'render'> & {
-    readonly certificate: (serving: ServingCertificate) => void;
+    readonly certificate: (serving: Pick<ServingCertificate, 'notAfter' | 'isTrusted'>) => void;
     readonly reconcileFailed: (controller: 'certificate') => void;
     readonly measureCapacity: (resource: 'connections', read: () => Usage) => void;
     readonly trustBundlesMissingNextCa?: (count: number) => void;
@@ -128,6 +128,7 @@ const createCertificateObserver = (
     metrics.certificate(serving);
     readiness.setCertificate(serving);
   },
+  onTrustRead: (serving) => metrics.certificate(serving),
   onBundlesMissingNextCa: (count) => metrics.trustBundlesMissingNextCa?.(count),
   onFailure: (error) => {
     metrics.reconcileFailed('certificate');

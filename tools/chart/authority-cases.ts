@@ -383,6 +383,19 @@ export const AUTHORITY_CASES: readonly ChartCase[] = [
     },
     fields: [[POLICY, 'spec.egress[1].ports', buildTcpPorts([3128])]],
   },
+  {
+    name: 'egress to the proxy, and to endpoints that may be reached without it',
+    values: {
+      cloud: {
+        dialect: 's3',
+        stsEndpoint: 'https://minio.example:9000',
+        httpsProxy: 'http://proxy.example:3128',
+        noProxy: ['minio.example'],
+      },
+      authority: { issuer: 'https://valetkey-authority.valetkey.svc' },
+    },
+    fields: [[POLICY, 'spec.egress[1].ports', buildTcpPorts([3128, 9000])]],
+  },
 ];
 
 export const AUTHORITY_REJECTIONS: readonly ChartRejection[] = [

@@ -6,16 +6,17 @@ import { shortenRules } from './shortened-rules.ts';
 const groups = readRuleGroups();
 const shortened = shortenRules(groups, 20);
 
+const FLOOR = /(\bincrease\(.*?\[\w+\]\)+) >= \d+/gs;
 const DURATION = /\[\w+\]|\boffset \w+/g;
 
 describe('shortenRules', () => {
-  it('changes nothing except durations', () => {
+  it('changes nothing except durations, and floors of traffic', () => {
     const normalize = (list: typeof groups) =>
       list.map(({ name, rules }) => ({
         name,
         rules: rules.map((rule) => ({
           ...rule,
-          expr: rule.expr.replaceAll(DURATION, ''),
+          expr: rule.expr.replaceAll(FLOOR, '$1').replaceAll(DURATION, ''),
           for: undefined,
         })),
       }));
@@ -35,6 +36,18 @@ describe('shortenRules', () => {
       expr: 'increase(a_total[30s]) > 0 unless a_total offset 180s',
       for: '15s',
     });
+  });
+
+  it('divides the least number of events in a range as the range, and leaves other thresholds', () => {
+    const shorten = (expr: string) => {
+      const rule = { record: 'a', expr };
+      return shortenRules([{ name: 'g', rules: [rule] }], 20)[0]?.rules[0]?.expr;
+    };
+    expect(shorten('sum(increase(a_total[20m])) >= 40')).toBe('sum(increase(a_total[60s])) >= 2');
+    expect(shorten('sum(increase(a_total[1m])) >= 3')).toBe('sum(increase(a_total[10s])) >= 1');
+    const matched = 'sum(increase(a_total{name=~"a[.]b"}[1m])) > 0 and sum(increase(b_total[20m]))';
+    expect(shorten(`${matched} >= 40`)).toContain('[60s])) >= 2');
+    expect(shorten('count(a) >= 3')).toBe('count(a) >= 3');
   });
 
   it('shortens every duration of every rule', () => {

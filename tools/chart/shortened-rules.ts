@@ -9,9 +9,13 @@ const SECONDS: ReadonlyMap<string, number> = new Map([
 /** Prometheus calculates no rate from fewer than two scrapes. */
 const MIN_WINDOW_SECONDS = 10;
 
+/** A floor of traffic: `increase(requests_total[10m])) >= 20`. */
+const FLOOR = /(\bincrease\(.*?\[(\w+)\]\)+) >= (\d+)/gs;
+
 /**
- * Divides every duration of rules, that is `for`, ranges and offsets, so that a test need not wait as long. Everything
- * else remains: thresholds, labels, and seconds as numbers. Windows remain at least ten seconds long.
+ * Divides every duration of rules, that is `for`, ranges and offsets, so that a test need not wait as long, and the
+ * least number of events in a range as its range. Everything else remains: other thresholds, labels, and seconds as
+ * numbers. Windows remain at least ten seconds long.
  */
 export const shortenRules = (
   groups: readonly RuleGroup[],
@@ -19,8 +23,16 @@ export const shortenRules = (
 ): readonly RuleGroup[] => {
   const shorten = (duration: string, minSeconds = 0): string =>
     `${Math.max(minSeconds, Math.ceil(toSeconds(duration) / divisor))}s`;
+  const shortenFloor = (range: string, floor: string): string => {
+    const share = Number.parseInt(shorten(range, MIN_WINDOW_SECONDS), 10) / toSeconds(range);
+    return `${Math.max(1, Math.ceil(Number(floor) * share))}`;
+  };
   const shortenExpr = (expr: string): string =>
     expr
+      .replaceAll(
+        FLOOR,
+        (_, sum: string, range: string, floor: string) => `${sum} >= ${shortenFloor(range, floor)}`,
+      )
       .replaceAll(/\[(\w+)\]/g, (_, range: string) => `[${shorten(range, MIN_WINDOW_SECONDS)}]`)
       .replaceAll(
         /\boffset (\w+)/g,

@@ -39,13 +39,18 @@ const buildContext = (
   isNative: ({ nodeArchitecture }) => nodeArchitecture === process.arch,
 });
 
-/** Runs each program of a foreign platform with qemu. @returns one line for each platform */
-const runForeignPrograms = ({ work, isNative }: ReleaseContext): readonly string[] =>
+/** What was run of the image of a foreign platform. */
+type ForeignRun = { readonly text: string; readonly isRun: boolean };
+
+/** Runs each program of a foreign platform with qemu. @returns one result for each platform */
+const runForeignPrograms = ({ work, isNative }: ReleaseContext): readonly ForeignRun[] =>
   PLATFORMS.filter((platform) => !isNative(platform)).map(({ architecture }) => {
     const root = join(work, `root-${architecture}`);
     const qemu = architecture === 'arm64' ? 'qemu-aarch64-static' : 'qemu-x86_64-static';
-    if (spawnSync(qemu, ['--version']).status !== 0)
-      return `${architecture}: assembled; its programs were not run, because ${qemu} is not on PATH`;
+    if (spawnSync(qemu, ['--version']).status !== 0) {
+      const text = `${architecture}: assembled; its programs, because ${qemu} is not on PATH`;
+      return { text, isRun: false };
+    }
     for (const { name, command } of IMAGE_PROGRAMS) {
       const inside = command.map((part) => (part.startsWith('/') ? join(root, part) : part));
       const { stdout, stderr } = spawnSync(qemu, ['-L', root, ...inside, '--help'], {
@@ -54,8 +59,13 @@ const runForeignPrograms = ({ work, isNative }: ReleaseContext): readonly string
       if (!stdout.includes('VALETKEY_'))
         throw new Error(`${architecture}: ${name} --help names no setting: ${stderr}`);
     }
-    return `${architecture}: each program ran with ${qemu}`;
+    return { text: `${architecture}: each program ran with ${qemu}`, isRun: true };
   });
+
+/** At the end, where people read it. */
+const printForeignRuns = (runs: readonly ForeignRun[]): void => {
+  for (const { text, isRun } of runs) console.log(isRun ? text : `not run: ${text}`);
+};
 
 /** @returns the paths whose content differs */
 const findDifferences = (one: string, other: string): readonly string[] => {
@@ -86,14 +96,18 @@ const main = (): number => {
     const out = resolve(values.out);
     const context = buildContext(out, join(folder, 'work'), options);
     buildRelease(context);
-    for (const line of runForeignPrograms(context)) console.log(line);
+    const foreignRuns = runForeignPrograms(context);
     console.log(`${out}: version ${context.version}, commit ${context.commit}`);
-    if (!values.twice) return 0;
+    if (!values.twice) {
+      printForeignRuns(foreignRuns);
+      return 0;
+    }
     const again = join(folder, 'again');
     buildRelease(buildContext(again, join(folder, 'work-again'), options));
     const differences = findDifferences(out, again);
     for (const path of differences) console.error(`${path}: differs between two builds`);
     console.log(`${digestTree(out).size} files, ${differences.length} differ between two builds`);
+    printForeignRuns(foreignRuns);
     return differences.length === 0 ? 0 : 1;
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -63,16 +63,16 @@ https://{{ include "valetkey.authority" . }}.{{ .Release.Namespace }}.svc
 {{- end }}
 
 {{/*
-Ports of what the authority calls besides the API server, as a JSON list. A proxy replaces the cloud's endpoints;
-the issuers' documents are fetched directly. The issuer in the cluster is the authority itself.
+Ports of what the authority calls besides the API server, as a JSON list. A proxy replaces the cloud's endpoints, unless
+some hosts are reached without it; the issuers' documents are fetched directly. The issuer in the cluster is the
+authority itself.
 */}}
 {{- define "valetkey.cloudPorts" -}}
 {{- $given := .Values.authority }}
 {{- $endpoints := list }}
-{{- with .Values.cloud.httpsProxy }}
-{{- $endpoints = list . }}
-{{- else }}
-{{- $endpoints = list .Values.cloud.stsEndpoint }}
+{{- with .Values.cloud.httpsProxy }}{{ $endpoints = append $endpoints . }}{{ end }}
+{{- if or (not .Values.cloud.httpsProxy) .Values.cloud.noProxy }}
+{{- $endpoints = append $endpoints .Values.cloud.stsEndpoint }}
 {{- if $given.denyList.roles }}{{ $endpoints = append $endpoints $given.denyList.iamEndpoint }}{{ end }}
 {{- if $given.publisher.bucket }}{{ $endpoints = append $endpoints $given.publisher.s3Endpoint }}{{ end }}
 {{- if $given.audit.export.bucket }}{{ $endpoints = append $endpoints $given.audit.export.endpoint }}{{ end }}
@@ -189,7 +189,7 @@ Without policies, nothing could permit an exception.
 {{- $_ := set $sidecar "allowedChanges" $allowedChanges }}
 {{- if and .Values.tracing.endpoint .Values.tracing.sidecars }}{{ $_ := set $sidecar "tracing" (pick .Values.tracing "endpoint" "samplerRatio") }}{{ end }}
 {{- $cloud := pick .Values.cloud "region" "allowHttp" "dialect" }}
-{{- range $key := list "stsEndpoint" "caBundle" "httpsProxy" "regions" "endpoints" }}
+{{- range $key := list "stsEndpoint" "caBundle" "httpsProxy" "noProxy" "regions" "endpoints" }}
 {{- with index $.Values.cloud $key }}{{ $_ := set $cloud $key . }}{{ end }}
 {{- end }}
 {{- $restriction := pick .Values.cloud.sourceRestriction "mode" }}

@@ -95,12 +95,13 @@ export const runSmokeTest = async (
 };
 
 const buildPlan = ({ cloud }: Platform, { objects }: SmokeTarget): SmokeProbePlan => {
-  const { region, dialect, allowHttp, caBundle, httpsProxy, sourceRestriction } = cloud;
+  const { region, dialect, allowHttp, caBundle, httpsProxy, noProxy, sourceRestriction } = cloud;
   return {
     ...{ region, dialect, allowHttp, objects, s3Endpoint: findS3Endpoint(cloud) },
     replays: sourceRestriction.mode !== 'none',
     ...(caBundle !== undefined && { caBundle }),
     ...(httpsProxy !== undefined && { httpsProxy }),
+    ...(noProxy !== undefined && { noProxy }),
   };
 };
 

@@ -1,16 +1,22 @@
+import { readFileSync } from 'node:fs';
+
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { waitFor } from '../../../test/kit/retry.ts';
 import { readRuleGroups } from '../../../tools/chart/alert-rules.ts';
 import { shortenRules } from '../../../tools/chart/shortened-rules.ts';
+import { stopCloud } from '../../clouds/cloud-startup.ts';
+import { hideAuthorityIssuer, trustAuthority, trustCluster } from '../../clouds/cloud-trust.ts';
+import { serviceAddress } from '../../cluster/control-plane.ts';
 import { applyObjects, runKubectl } from '../../cluster/kubectl.ts';
-import { listWebhookPods } from '../../release.ts';
+import { buildChartValues, installRelease, listWebhookPods } from '../../release.ts';
 import { recordMeasurement } from '../../measurements.ts';
 import { startPrometheus, stopPrometheus } from '../../prometheus-server.ts';
 import type { PrometheusClient } from '../../prometheus-server.ts';
-import { scaleReplicas } from '../authority/authority-replicas.ts';
+import { listReplicaPods, scaleReplicas } from '../authority/authority-replicas.ts';
 import { readRunKeys } from '../authority/sidecar-runs.ts';
 import { buildTaskPolicy, deletePolicies, readPolicies } from '../authority/task-policies.ts';
+import { rejectConnections } from '../node-access.ts';
 import {
   buildAgentPod,
   callSidecarFromPod,
@@ -23,6 +29,7 @@ import {
   testContext,
 } from '../test-context.ts';
 import { limitAuditVolume } from './audit-volume.ts';
+import { replaceWithoutRepair } from '../irreparable-bundles.ts';
 import { CAUSED_FAULTS, type CausedFault } from './caused-faults.ts';
 
 const { node, entry, release } = testContext;
@@ -38,6 +45,7 @@ const PATIENT = { timeoutMs: 300_000, intervalMs: 500 };
 const unsound = `e2e-alert-${entry}`;
 const upstream = `e2e-alert-${entry}`;
 const agents = ['first', 'second', 'third'];
+const curious = 'curious';
 const nothing = (): Promise<unknown> => Promise.resolve();
 
 /** Causes a fault, goes on with it until its alerts fire, and ends it. */
@@ -46,6 +54,8 @@ type Fault = {
   /** Requests that have to fail meanwhile, again and again. */
   readonly repeat?: () => Promise<unknown>;
   readonly end: () => Promise<unknown>;
+  /** Undoes what the fault needed, after its alerts have ended. */
+  readonly restore?: () => Promise<unknown>;
 };
 
 describe(`alerts of faults (${cloud.name})`, () => {
@@ -54,7 +64,13 @@ describe(`alerts of faults (${cloud.name})`, () => {
 
   beforeAll(async () => {
     namespace = await createNamespace('alerts');
-    for (const name of agents) await runPod({ name, namespace, tasks: { read: readReports } });
+    const tasks = {
+      read: { ...readReports, default: true },
+      brief: { ...readReports, lifetime: '100s' },
+      // The authority revokes a pod that starts it.
+      trap: { ...readReports, canary: true },
+    };
+    for (const name of [...agents, curious]) await runPod({ name, namespace, tasks });
     for (const pod of agents) await readRunKeys({ namespace, pod });
     const groups = shortenRules(readRuleGroups(), DIVISOR);
     prometheus = await startPrometheus(node, { ...SERVER, groups });
@@ -85,18 +101,21 @@ describe(`alerts of faults (${cloud.name})`, () => {
       PATIENT,
     );
 
-  const waitForAlerts = (alerts: readonly string[], repeat: () => Promise<unknown>) =>
-    waitFor(
+  /** Not all of them have to fire at one moment. */
+  const waitForAlerts = (alerts: readonly string[], repeat: () => Promise<unknown>) => {
+    const seen = new Set<string>();
+    return waitFor(
       `${alerts.join(', ')} to fire`,
       async () => {
         await repeat();
-        const firing = await listFiring();
-        const missing = alerts.filter((name) => !firing.includes(name));
+        for (const name of await listFiring()) seen.add(name);
+        const missing = alerts.filter((name) => !seen.has(name));
         if (missing.length > 0) throw new Error(`not firing: ${missing.join(', ')}`);
         return true;
       },
       PATIENT,
     );
+  };
 
   const scaleWebhook = async (replicas: number): Promise<void> => {
     const args = ['deployment/valetkey-webhook', ...home];
@@ -113,10 +132,10 @@ describe(`alerts of faults (${cloud.name})`, () => {
     }
   };
 
-  const startRuns = () =>
+  const startRuns = (task = 'read') =>
     Promise.all(
       agents.map((pod) =>
-        callSidecarFromPod({ namespace, pod }, 'POST', '/v1/tasks/read/runs', {}),
+        callSidecarFromPod({ namespace, pod }, 'POST', `/v1/tasks/${task}/runs`, {}),
       ),
     );
 
@@ -161,6 +180,53 @@ describe(`alerts of faults (${cloud.name})`, () => {
     return { cause: nothing, repeat: () => expectApiRefusal(pod), end: nothing };
   };
 
+  /** A CA that signed no certificate of the webhook or the authority. */
+  const foreignCa = readFileSync(node.caCertificate, 'utf8');
+
+  const noAnswerOfTheApiServer = (): Fault => {
+    const ends: (() => Promise<unknown>)[] = [];
+    const apiServer = { address: serviceAddress, port: 443 };
+    return {
+      cause: async () => {
+        const pods = [
+          ...(await listWebhookPods(cluster, release.namespace)),
+          ...(await listReplicaPods()),
+        ];
+        for (const { status } of pods)
+          for (const container of status.containerStatuses ?? [])
+            ends.push(await rejectConnections(node, container, apiServer));
+      },
+      repeat: () =>
+        expectApiRefusal(
+          buildAgentPod({ name: 'refused', namespace, tasks: { read: readReports } }),
+        ),
+      end: () => Promise.all(ends.map((end) => end())),
+    };
+  };
+
+  const exception = `e2e-alert-exception-${entry}`;
+
+  const fewConnections = (): Fault => ({
+    cause: async () => {
+      const values = buildChartValues(testContext);
+      const tuning = { connections: 1, connectionsPerPeer: 1 };
+      await installRelease(testContext, release, {
+        ...values,
+        authority: { ...values.authority, tuning },
+        policy: { vend: 'exception' },
+      });
+      const until = new Date(Date.now() + 6 * 86_400_000).toISOString().slice(0, 10);
+      const cedar = `@until("${until}") @reason("a client that cannot sign")
+permit (principal in Namespace::"${namespace}", action == Action::"run", resource)
+when { context.delivery == "vend" };`;
+      await applyObjects(cluster, buildTaskPolicy(exception, cedar));
+    },
+    end: async () => {
+      await deletePolicies([exception]);
+      await installRelease(testContext, release, buildChartValues(testContext));
+    },
+  });
+
   const faults: Readonly<Record<CausedFault, () => Fault | Promise<Fault>>> = {
     'no replica of the webhook runs, and an invalid TaskPolicy was created meanwhile': noWebhook,
     'certificates expire within a day': () => ({
@@ -188,28 +254,69 @@ describe(`alerts of faults (${cloud.name})`, () => {
     }),
     'the audit volume is full': async () => {
       const volume = await limitAuditVolume(node);
-      return { cause: volume.fill, repeat: startRuns, end: volume.restore };
+      return {
+        cause: volume.fill,
+        repeat: () => startRuns(),
+        end: volume.empty,
+        restore: volume.restore,
+      };
     },
     'pods are rejected again and again': rejectedPods,
+    'the caBundle of the webhook is replaced': () => replaceWithoutRepair('webhook', foreignCa),
+    'the published trust bundle of the authority is replaced': () =>
+      replaceWithoutRepair('authority', foreignCa),
+    'STS does not answer': () => ({
+      cause: async () => {
+        await startRuns('brief');
+        await stopCloud(node, cloud);
+      },
+      repeat: () => Promise.all([startRuns(), startRuns('brief')]),
+      end: () => trustAuthority(node, cloud),
+    }),
+    'the cloud trusts another issuer': () => ({
+      cause: () => trustCluster(node, cloud),
+      repeat: () => startRuns(),
+      end: () => trustAuthority(node, cloud),
+    }),
+    'the documents of the issuer cannot be read': () => ({
+      cause: () => Promise.resolve(hideAuthorityIssuer(node)),
+      end: () => trustAuthority(node, cloud),
+    }),
+    'the API server does not answer the webhook and the authority': noAnswerOfTheApiServer,
+    'replicas of the authority take one connection, and an exception ends in six days':
+      fewConnections,
+    'an agent starts a canary': () => ({
+      cause: () =>
+        callSidecarFromPod({ namespace, pod: curious }, 'POST', '/v1/tasks/trap/runs', {}),
+      end: nothing,
+    }),
   };
 
   type TestedFault = { readonly title: CausedFault; readonly alerts: readonly string[] };
 
   const expectAlerts = async ({ title, alerts }: TestedFault): Promise<void> => {
-    await waitForEnd(alerts);
-    const { cause, repeat = nothing, end } = await faults[title]();
+    // The disk of this machine may be nearly full, too: the fault begins with a volume of its own.
+    const { cause, repeat = nothing, restore = nothing, ...fault } = await faults[title]();
+    let hasEnded = false;
+    const end = async (): Promise<void> => {
+      if (!hasEnded) await fault.end();
+      hasEnded = true;
+    };
     try {
+      await waitForEnd(alerts);
       await cause();
       const causedAt = performance.now();
       await waitForAlerts(alerts, repeat);
       const seconds = ((performance.now() - causedAt) / 1000).toFixed(0);
       const name = `until ${alerts.join(', ')} fired, with durations divided by ${DIVISOR}`;
       recordMeasurement(testContext.folder, { entry, name, value: `${seconds} s` });
+      await end();
+      await waitForEnd(alerts);
+      expect(await listFiring()).not.toEqual(expect.arrayContaining([...alerts]));
     } finally {
       await end();
+      await restore();
     }
-    await waitForEnd(alerts);
-    expect(await listFiring()).not.toEqual(expect.arrayContaining([...alerts]));
   };
 
   const sentence = 'fire while $title, and end afterwards';

@@ -15,7 +15,8 @@ const FILLER = 'filler';
 export type LimitedVolume = {
   /** Leaves no byte free. */
   readonly fill: () => Promise<void>;
-  /** Empties the volume, and gives the replica its own volume back. */
+  readonly empty: () => Promise<void>;
+  /** Gives the replica its own volume back. */
   readonly restore: () => Promise<void>;
 };
 
@@ -29,16 +30,16 @@ export const limitAuditVolume = async (node: Cluster): Promise<LimitedVolume> =>
     chmodSync(folder, mode);
   }
   await restartContainers(node);
-  const empty = (): void => {
-    for (const folder of folders) rmSync(join(folder, FILLER), { force: true });
-  };
   return {
     fill: () => {
       for (const folder of folders) fillFileSystem(join(folder, FILLER));
       return Promise.resolve();
     },
+    empty: () => {
+      for (const folder of folders) rmSync(join(folder, FILLER), { force: true });
+      return Promise.resolve();
+    },
     restore: async () => {
-      empty();
       for (const folder of folders) await runCommand('umount', ['--lazy', folder]);
       await restartContainers(node);
     },

@@ -6,13 +6,16 @@ import type { CloudSettings } from '../../contract/platform.ts';
 const CONNECT_TIMEOUT_MS = 3_000;
 
 /** A cloud's endpoint and how to reach it. Default endpoint: AWS's own in the region. */
-export type EndpointSettings = Pick<CloudSettings, 'region' | 'caBundle' | 'httpsProxy'> & {
+export type EndpointSettings = Pick<
+  CloudSettings,
+  'region' | 'caBundle' | 'httpsProxy' | 'noProxy'
+> & {
   readonly endpoint?: string;
 };
 
 /** Settings of every SDK client. The SDK would read an omitted one from the environment or `~/.aws`. */
 export const buildSdkSettings = (
-  { region, endpoint, caBundle, httpsProxy }: EndpointSettings,
+  { region, endpoint, caBundle, httpsProxy, noProxy }: EndpointSettings,
   options: { readonly attemptTimeoutMs: number },
 ) => ({
   region,
@@ -22,6 +25,7 @@ export const buildSdkSettings = (
     ...createCloudAgents({
       ...(caBundle === undefined ? {} : { caBundle }),
       ...(httpsProxy === undefined ? {} : { httpsProxy }),
+      ...(noProxy === undefined ? {} : { noProxy }),
     }),
     connectionTimeout: CONNECT_TIMEOUT_MS,
     requestTimeout: options.attemptTimeoutMs,
@@ -44,14 +48,20 @@ export const buildSdkSettings = (
 const createCloudAgents = ({
   caBundle,
   httpsProxy,
-}: Pick<CloudSettings, 'caBundle' | 'httpsProxy'>): {
+  noProxy = [],
+}: Pick<CloudSettings, 'caBundle' | 'httpsProxy' | 'noProxy'>): {
   httpAgent: HttpAgent;
   httpsAgent: HttpsAgent;
 } => {
   const proxy =
     httpsProxy === undefined
       ? {}
-      : { proxyEnv: { HTTPS_PROXY: httpsProxy, HTTP_PROXY: httpsProxy } };
+      : {
+          proxyEnv: {
+            ...{ HTTPS_PROXY: httpsProxy, HTTP_PROXY: httpsProxy },
+            NO_PROXY: noProxy.join(','),
+          },
+        };
   const trust = caBundle === undefined ? {} : { ca: caBundle };
   return {
     httpAgent: new HttpAgent(proxy),

@@ -27,7 +27,7 @@ export type AssumeRole = (call: StsCall, signal: AbortSignal) => Promise<StsResp
 
 export type StsSettings = Pick<
   CloudSettings,
-  'region' | 'stsEndpoint' | 'allowHttp' | 'caBundle' | 'httpsProxy'
+  'region' | 'stsEndpoint' | 'allowHttp' | 'caBundle' | 'httpsProxy' | 'noProxy'
 >;
 
 export type StsOptions = {

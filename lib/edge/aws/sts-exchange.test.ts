@@ -353,6 +353,19 @@ describe.each([
       expect(proxy.tunnels).toEqual([`localhost:${stub.port}`]);
     });
 
+    test('does not use the proxy for a host of noProxy', async () => {
+      const { stub, endpoint, caBundle } = await startSecureStub();
+      const proxy = await startProxyStub();
+      closing.push(proxy.close);
+      const httpsProxy = `http://127.0.0.1:${proxy.port}`;
+      const settings = { ...buildSettings(endpoint), caBundle, httpsProxy, noProxy: ['localhost'] };
+      expect(await runExchange(createExchange(settings).exchange)).toMatchObject({
+        credentials: { accessKeyId: 'ASIA1' },
+      });
+      expect(proxy.tunnels).toEqual([]);
+      expect(stub.calls).toHaveLength(1);
+    });
+
     test('uses the regional endpoint of AWS by default, whatever the environment and ~/.aws contain', async () => {
       const proxy = await startProxyStub();
       closing.push(proxy.close);

@@ -4,6 +4,7 @@ import {
   createUpstreamClient,
   type SendUpstream,
   type UpstreamClient,
+  type UpstreamOptions,
   type UpstreamRequest,
 } from './upstream-client.ts';
 
@@ -18,7 +19,7 @@ export type HttpUpstreams = {
 
 /** Creates the clients of Upstreams. Those with the same roots and addresses share one. */
 export const createHttpUpstreams = (
-  { httpsProxy }: { httpsProxy?: string | undefined },
+  { httpsProxy, noProxy }: Pick<UpstreamOptions, 'httpsProxy' | 'noProxy'>,
   isAllowedAddress?: (address: string) => boolean,
 ): HttpUpstreams => {
   const clients = new Map<string, UpstreamClient>();
@@ -31,6 +32,7 @@ export const createHttpUpstreams = (
       {
         ...(caBundle !== undefined && { caBundle }),
         ...(httpsProxy !== undefined && { httpsProxy }),
+        ...(noProxy !== undefined && { noProxy }),
       },
       {
         isAllowedAddress: isAllowedAddress ?? (privateAddresses ? isCloudAddress : isPublicAddress),

@@ -79,6 +79,24 @@ describe('createUpstreamClient', () => {
     });
   });
 
+  it('reaches the hosts of noProxy and below its suffixes directly, and others by the proxy', async () => {
+    const server = createServer();
+    const tunnels: (string | undefined)[] = [];
+    server.on('connect', ({ url }, socket) => {
+      tunnels.push(url);
+      socket.end('HTTP/1.1 403 Forbidden\r\n\r\n');
+    });
+    const httpsProxy = `http://127.0.0.1:${await listen(server)}`;
+    const options = { httpsProxy, noProxy: ['localhost', '.localhost'] };
+    const allow = { isAllowedAddress: () => true };
+    for (const host of ['localhost', 'cloud.localhost', 'otherlocalhost', 'localhost.example']) {
+      await expect(get(`https://${host}:9`, options, allow).response).rejects.toMatchObject({
+        code: 'upstream_unreachable',
+      });
+    }
+    expect(tunnels).toEqual(['otherlocalhost:9', 'localhost.example:9']);
+  });
+
   it('names the error of a host that does not answer', async () => {
     const allow = { isAllowedAddress: () => true };
     await expect(get('http://127.0.0.1:9', {}, allow).response).rejects.toMatchObject({

@@ -22,6 +22,8 @@ export type ConnectorOptions = {
   readonly caBundle?: string;
   /** `http://host:port` of a proxy for `https:` origins, which resolves their names. */
   readonly httpsProxy?: string;
+  /** Hosts that are reached without it: names, addresses, or `.suffix` of names. */
+  readonly noProxy?: readonly string[];
   /** Connections to all origins. */
   readonly maxConnections: number;
 };
@@ -120,7 +122,7 @@ const requestTunnel = (proxy: URL, authority: string): Promise<Socket> =>
 
 /** Creates the function that opens the connections of all pools, and counts them. */
 export const createUpstreamConnector = (
-  { caBundle, httpsProxy, maxConnections }: ConnectorOptions,
+  { caBundle, httpsProxy, noProxy = [], maxConnections }: ConnectorOptions,
   deps: ConnectorDeps,
 ): { readonly connect: Connect; readonly countOpen: () => number } => {
   const proxy = httpsProxy === undefined ? undefined : new URL(httpsProxy);
@@ -131,6 +133,9 @@ export const createUpstreamConnector = (
     lookup: createCheckedLookup(deps),
     ...(caBundle === undefined ? {} : { ca: caBundle }),
   });
+  const isProxied = ({ protocol, hostname }: { protocol: string; hostname: string }): boolean =>
+    protocol === 'https:' &&
+    !noProxy.some((each) => (each.startsWith('.') ? hostname.endsWith(each) : hostname === each));
   let open = 0;
   const countClosed = (): void => void (open -= 1);
 
@@ -152,7 +157,7 @@ export const createUpstreamConnector = (
       const address = options.hostname.replace(/^\[|\]$/g, '');
       if (open >= maxConnections) {
         callback(new UpstreamError('overloaded', 'too many connections to clouds'), null);
-      } else if (proxy !== undefined && options.protocol === 'https:') {
+      } else if (proxy !== undefined && isProxied(options)) {
         connectByProxy(proxy, options, callback);
       } else if (isIP(address) !== 0 && !deps.isAllowedAddress(address)) {
         callback(refuseAddress(address), null);

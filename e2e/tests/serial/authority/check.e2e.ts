@@ -1,9 +1,13 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { CommandError, runCommand } from '../../../cluster/command.ts';
 import { applyObjects, getJson, runKubectl } from '../../../cluster/kubectl.ts';
+import { waitFor } from '../../../../test/kit/retry.ts';
+import { deletePolicies, readPolicies } from '../../authority/task-policies.ts';
+import { replaceWithoutRepair } from '../../irreparable-bundles.ts';
 import { cluster, createNamespace, testContext } from '../../test-context.ts';
 
 const PROGRAM = join(import.meta.dirname, '../../../../cmd/kubectl-valetkey/main.ts');
@@ -67,6 +71,130 @@ const patchPolicy = (validations: readonly unknown[]) =>
     ...['patch', ...POLICY, '--type', 'merge'],
     ...['-p', JSON.stringify({ spec: { validations } })],
   ]);
+
+const home = ['-n', testContext.release.namespace];
+const CRDS = join(import.meta.dirname, '../../../../charts/valetkey/crds');
+
+/** Breaks one object of the cluster. @returns what restores it */
+type Break = (namespace: string) => Promise<() => Promise<unknown>>;
+
+const labelNamespace = (namespace: string, level: string) =>
+  runKubectl(cluster, [
+    ...['label', 'namespace', namespace, '--overwrite'],
+    `pod-security.kubernetes.io/enforce=${level}`,
+  ]);
+
+const scaleWebhook = async (replicas: number): Promise<void> => {
+  const args = ['deployment/valetkey-webhook', ...home];
+  await runKubectl(cluster, ['scale', ...args, `--replicas=${replicas}`]);
+};
+
+/** A third replica that no node takes. */
+const leaveReplicaPending: Break = async () => {
+  const { items } = await getJson<{ items: { metadata: { name: string } }[] }>(cluster, ['nodes']);
+  const nodes = items.map(({ metadata }) => metadata.name);
+  await runKubectl(cluster, ['cordon', ...nodes]);
+  await scaleWebhook(3);
+  return async () => {
+    await scaleWebhook(2);
+    await runKubectl(cluster, ['uncordon', ...nodes]);
+  };
+};
+
+const removeCaBundle: Break = async () => {
+  const { cause, end } = await replaceWithoutRepair('webhook', '');
+  await cause();
+  return end;
+};
+
+const removeDefinition: Break = async () => {
+  await runKubectl(cluster, ['delete', 'crd', 'taskproposals.valetkey.dev']);
+  return () => applyObjects(cluster, readFileSync(join(CRDS, 'taskproposals.yaml'), 'utf8'));
+};
+
+const removePolicies: Break = async () => {
+  const policies = await readPolicies();
+  await deletePolicies(policies.map(({ metadata }) => metadata.name));
+  return () =>
+    applyObjects(
+      cluster,
+      policies.map(({ apiVersion, kind, metadata: { name, labels, annotations }, spec }) => ({
+        ...{ apiVersion, kind, spec },
+        metadata: { name, labels, annotations },
+      })),
+    );
+};
+
+/** The issuer of the tests is private: clouds of AWS could not read it. Programs read settings at their start only. */
+const claimAws: Break = async () => {
+  const settings = ['configmap', 'valetkey-platform', ...home];
+  const { data } = await getJson<{ data: Readonly<Record<string, string>> }>(cluster, settings);
+  const text = data['platform.yaml'] ?? '';
+  const change = (value: string) => {
+    const patch = JSON.stringify({ data: { 'platform.yaml': value } });
+    return runKubectl(cluster, ['patch', ...settings, '--type', 'merge', '-p', patch]);
+  };
+  await change(text.replace(/dialect: s3/, 'dialect: aws'));
+  return () => change(text);
+};
+
+const closeMetricsPort: Break = async () => {
+  const name = 'valetkey-webhook';
+  const ports = [{ port: 10_250, protocol: 'TCP' }];
+  await applyObjects(cluster, {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'NetworkPolicy',
+    metadata: { name, namespace: testContext.release.namespace },
+    spec: {
+      podSelector: { matchLabels: { 'app.kubernetes.io/component': 'webhook' } },
+      ingress: [{ ports }],
+    },
+  });
+  return () => runKubectl(cluster, ['delete', 'networkpolicy', name, ...home]);
+};
+
+const permitPrivileged: Break = async (namespace) => {
+  await labelNamespace(namespace, 'privileged');
+  return () => labelNamespace(namespace, 'restricted');
+};
+
+type RowBreak = {
+  readonly id: string;
+  readonly outcome: string;
+  readonly problem: RegExp;
+  readonly apply: Break;
+};
+
+const ROW_BREAKS: readonly RowBreak[] = [
+  {
+    ...{ id: 'programs', outcome: 'fail', apply: leaveReplicaPending },
+    problem: /Deployment valetkey-webhook: expected 3 ready replicas, got 2/,
+  },
+  {
+    ...{ id: 'webhooks', outcome: 'fail', apply: removeCaBundle },
+    problem: /mutate\.valetkey\.dev, caBundle: expected a CA certificate, got nothing/,
+  },
+  {
+    ...{ id: 'custom-resources', outcome: 'fail', apply: removeDefinition },
+    problem: /CustomResourceDefinition taskproposals\.valetkey\.dev: expected it to exist/,
+  },
+  {
+    ...{ id: 'task-policies', outcome: 'fail', apply: removePolicies },
+    problem: /TaskPolicies: expected at least one, got none/,
+  },
+  {
+    ...{ id: 'issuer', outcome: 'fail', apply: claimAws },
+    problem: /issuer: expected an https URL that AWS reaches from the internet/,
+  },
+  {
+    ...{ id: 'scraping', outcome: 'warning', apply: closeMetricsPort },
+    problem: /NetworkPolicy valetkey-webhook: expected an ingress rule for port 9444/,
+  },
+  {
+    ...{ id: 'pod-security', outcome: 'warning', apply: permitPrivileged },
+    problem: /namespace check-\S+: expected \S+ baseline or restricted, got privileged/,
+  },
+];
 
 describe('kubectl valetkey check', () => {
   let namespace: string;
@@ -143,4 +271,24 @@ describe('kubectl valetkey check', () => {
     expect(row).toMatchObject({ outcome: 'warning' });
     expect(row?.problems.join()).toContain('denied the request');
   });
+
+  (testContext.isFull ? it : it.skip).each(ROW_BREAKS)(
+    'reports $id as $outcome while an object of the cluster is broken, until it is restored',
+    async ({ id, outcome, problem, apply }) => {
+      const findProblems = async () => {
+        const { rows } = await runCheck('--namespace', namespace);
+        const row = rows.find((each) => each.id === id);
+        return { outcome: row?.outcome, problems: row?.problems.join('\n') ?? '' };
+      };
+      const restore = await apply(namespace);
+      const broken = await findProblems().finally(restore);
+      expect(broken).toEqual({ outcome, problems: expect.stringMatching(problem) });
+      await waitFor(`the restored row ${id}`, async () => {
+        const restored = await findProblems();
+        if (problem.test(restored.problems)) throw new Error(restored.problems);
+        return true;
+      });
+    },
+    180_000,
+  );
 });
