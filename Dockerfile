@@ -1,6 +1,7 @@
 # The image contains all programs; a container's command selects one. tools/image builds the root file
 # system, here and for the end-to-end tests. The image contains nothing else of the build stage.
-FROM node:24-bookworm-slim AS build
+# The digest is that of the index of all platforms.
+FROM node:24.18.0-bookworm-slim@sha256:6f7b03f7c2c8e2e784dcf9295400527b9b1270fd37b7e9a7285cf83b6951452d AS build
 WORKDIR /source
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci

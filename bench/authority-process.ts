@@ -17,7 +17,9 @@ import {
   SIDECAR_ENV,
 } from '../lib/contract/environment.ts';
 import { INSTALLED } from '../lib/contract/names.ts';
+import type { GatewayAccess } from '../lib/contract/platform.ts';
 import { AUTHORITY_RUNTIME_ENV } from '../lib/contract/runtime.ts';
+import type { AdmittedTasks } from '../lib/contract/task.ts';
 import type { Connection } from '../lib/edge/authority/connection.ts';
 import { TASK, readPodTasks, createPod, startBenchApiServer } from './authority-cluster.ts';
 import { getCommand, getCompileCacheFolder } from './bench.ts';
@@ -30,7 +32,7 @@ import type {
   ProgramPlan,
   WrapCommand,
 } from './measured-processes.ts';
-import type { SidecarTrust } from './sidecar-process.ts';
+import { buildGatewayEnvironment, type SidecarTrust } from './sidecar-process.ts';
 import type { FakeSts } from './fake-sts.ts';
 
 /** Our authority as a process, and the API server that it asks. */
@@ -180,18 +182,25 @@ function readTrustBundle({ objects }: AuthorityProcess['cluster']): string {
   return roots;
 }
 
+export type AuthorityTrustOptions = {
+  /** Default: as captured. */
+  readonly admitted?: AdmittedTasks;
+  /** Settings of the gateway; absent: none of the tasks may be signed. */
+  readonly gateway?: Partial<GatewayAccess>;
+};
+
 /** Trust in the authority, of the sidecar of a new pod. */
 export async function createAuthorityTrust(
   authority: AuthorityProcess,
   pod: string,
-  lifetimeSeconds?: number,
+  { admitted = readPodTasks(), gateway }: AuthorityTrustOptions = {},
 ): Promise<SidecarTrust> {
   const { cluster, endpoint, roots } = authority;
-  const admitted = readPodTasks(lifetimeSeconds);
   return {
     env: {
       [SIDECAR_ENV.trust]: 'authority',
       [SIDECAR_ENV.authority]: JSON.stringify({ endpoint, roots: roots() }),
+      ...(gateway && buildGatewayEnvironment(gateway)),
     },
     admitted,
     token: await createPod(cluster, pod, { admitted }),

@@ -31,10 +31,13 @@ export async function startFakeSts(delayMs = 0): Promise<FakeSts> {
 }
 
 /** The answer of AssumeRoleWithWebIdentity, XML. */
-export function renderStsResponse(durationSeconds: number): string {
+export function renderStsResponse(
+  durationSeconds: number,
+  accessKeyId = 'ASIABENCHBENCHBENCH0',
+): string {
   const expiration = new Date(Date.now() + durationSeconds * 1000).toISOString();
   const credentials = [
-    '<AccessKeyId>ASIABENCHBENCHBENCH0</AccessKeyId>',
+    `<AccessKeyId>${accessKeyId}</AccessKeyId>`,
     '<SecretAccessKey>bench/secret/of/forty/characters/in/all/</SecretAccessKey>',
     `<SessionToken>${'token+of+a+session/'.repeat(40)}</SessionToken>`,
     `<Expiration>${expiration}</Expiration>`,

@@ -39,6 +39,7 @@ export type GatewayProcess = Server & {
   idleMegabytes: number;
 };
 
+/** An address of this machine that is not loopback. */
 export const findOwnAddress = (): string | undefined =>
   Object.values(networkInterfaces())
     .flatMap((each) => each ?? [])

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { request as http } from 'node:http';
 import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
 import { request as https } from 'node:https';
@@ -19,6 +19,8 @@ export type ProgramPlan = {
   env: Readonly<Record<string, string>>;
   /** Which core it is held to, where there are two and `taskset`. */
   core?: Core;
+  /** Where its standard output is appended; absent: it is discarded. */
+  outputFile?: string;
 };
 
 /** Changes how a program is started: what runs it, or its environment. */
@@ -41,16 +43,25 @@ export function pinToCore(
 export type KillableProgram = MeasuredProgram & { kill: () => Promise<void> };
 
 /** Starts a program; if it ends before it is stopped, `stop` and the waiting functions say why. */
-export function startProgram({ command, args, env, core }: ProgramPlan): KillableProgram {
+export function startProgram({
+  command,
+  args,
+  env,
+  core,
+  outputFile,
+}: ProgramPlan): KillableProgram {
+  const output = outputFile === undefined ? 'ignore' : openSync(outputFile, 'a');
   const child = spawn(...pinToCore(command, args, core), {
     env,
-    stdio: ['ignore', 'ignore', 'pipe'],
+    stdio: ['ignore', output, 'pipe'],
   });
+  if (typeof output === 'number') closeSync(output);
+  const hasEnded = (): boolean => child.exitCode !== null || child.signalCode !== null;
   let said = '';
-  child.stderr.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-2000)));
+  child.stderr?.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-2000)));
   if (child.pid === undefined) throw new Error(`${command} could not be started`);
   const stop = async (): Promise<void> => {
-    if (child.exitCode !== null || child.signalCode !== null) {
+    if (hasEnded()) {
       throw new Error(`${command} ended by itself: ${said || 'it said nothing'}`);
     }
     const ended = once(child, 'exit');
@@ -60,6 +71,8 @@ export function startProgram({ command, args, env, core }: ProgramPlan): Killabl
     clearTimeout(timer);
   };
   const kill = async (): Promise<void> => {
+    // The kernel may have killed it already.
+    if (hasEnded()) return;
     const ended = once(child, 'exit');
     child.kill('SIGKILL');
     await ended;

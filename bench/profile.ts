@@ -82,7 +82,7 @@ const profileLoad = async (
   const { run, stop } = await start({ ...bench, nodeFlags });
   try {
     await run(seconds);
-    const session = await openSession(bench.inspectPort);
+    const session = await connectSession(bench.inspectPort);
     await session.send('Profiler.enable');
     await session.send('Profiler.start');
     await run(seconds);
@@ -95,7 +95,7 @@ const profileLoad = async (
 };
 
 /** A session of the Chrome DevTools Protocol. */
-const openSession = async (port: number) => {
+const connectSession = async (port: number) => {
   const answer = await fetch(`http://127.0.0.1:${port}/json`);
   const [target] = (await answer.json()) as { webSocketDebuggerUrl: string }[];
   if (target === undefined) throw new Error('expected a program to inspect, got none');

@@ -13,7 +13,9 @@ import type { KillableProgram, MeasuredProgram, WrapCommand } from './measured-p
 
 /** Our sidecar as a process, as the injected spec would start it. */
 export type SidecarProcess = MeasuredProgram & {
+  /** Of the first consumer. */
   socket: string;
+  getSocket: (consumer: string) => string;
   /** `127.0.0.1` and the loopback listener's port. */
   loopback: { host: string; port: number };
   /** What the consumer sends as `Authorization` to the loopback listener. */
@@ -75,6 +77,13 @@ const GATEWAY_DEFAULTS: GatewayAccess = {
   journalResources: 'full',
 };
 
+/** The environment of a sidecar with signed tasks: settings of its gateway, and defaults of the others. */
+export const buildGatewayEnvironment = (
+  gateway: Partial<GatewayAccess>,
+): Readonly<Record<string, string>> => ({
+  [SIDECAR_ENV.gateway]: JSON.stringify({ ...GATEWAY_DEFAULTS, ...gateway }),
+});
+
 /**
  * Trust in the cluster: exchanges go straight to `stsUrl`.
  *
@@ -91,7 +100,7 @@ export function createClusterTrust(stsUrl: string, gateway?: Partial<GatewayAcce
   const env = {
     [SIDECAR_ENV.trust]: 'cluster',
     [SIDECAR_ENV.cloud]: JSON.stringify(cloud),
-    ...(gateway && { [SIDECAR_ENV.gateway]: JSON.stringify({ ...GATEWAY_DEFAULTS, ...gateway }) }),
+    ...(gateway && buildGatewayEnvironment(gateway)),
   };
   const admitted = buildAdmittedTasks(gateway === undefined ? 'vend' : 'sign');
   return { env, admitted, token: buildUnsignedToken() };
@@ -122,6 +131,7 @@ export async function startSidecar(
     return started;
   };
   let program: KillableProgram | undefined = await launch();
+  const getSocket = (consumer: string): string => join(folder, consumer, SOCKET_FILE_NAME);
   return {
     get pid() {
       if (program === undefined) throw new Error('the sidecar is killed: it has no process');
@@ -138,7 +148,8 @@ export async function startSidecar(
     tokenFile,
     readTelemetry: async (path) => (await sendGet({ port: telemetryPort, path })).body,
     readyMs: performance.now() - startedAt,
-    socket: join(folder, CONSUMER, SOCKET_FILE_NAME),
+    socket: getSocket(CONSUMER),
+    getSocket,
     loopback: { host: '127.0.0.1', port: loopbackPort },
     gatewayPort,
     readToken: () => readFileSync(join(folder, CONSUMER, LOOPBACK_TOKEN_FILE_NAME), 'utf8'),

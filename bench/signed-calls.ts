@@ -14,12 +14,11 @@ export type SignedCall = {
   readonly body: Buffer;
 };
 
-/** The call as an SDK signs it: with the SHA-256 of its body. */
-export async function signCall(
-  { method, bytes }: ObjectCall,
+/** The headers of a request of S3 as an SDK signs it: with the SHA-256 of its body. */
+export async function signRequest(
+  { method, path, body }: Pick<SignedCall, 'method' | 'path' | 'body'>,
   { host, keys }: { host: string; keys: Keys },
-): Promise<SignedCall> {
-  const body = Buffer.alloc(method === 'PUT' ? bytes : 0);
+): Promise<SignedCall['headers']> {
   const signer = new SignatureV4({
     service: 's3',
     region: 'eu-central-1',
@@ -31,7 +30,6 @@ export async function signCall(
       sessionToken: keys.Token,
     },
   });
-  const path = `/acme-data/reports/${bytes}`;
   const { headers } = await signer.sign({
     method,
     protocol: 'http:',
@@ -42,6 +40,17 @@ export async function signCall(
       'x-amz-content-sha256': createHash('sha256').update(body).digest('hex'),
     },
   });
+  return headers;
+}
+
+/** A call as an SDK sends it. */
+export async function signCall(
+  { method, bytes }: ObjectCall,
+  access: { host: string; keys: Keys },
+): Promise<SignedCall> {
+  const body = Buffer.alloc(method === 'PUT' ? bytes : 0);
+  const path = `/acme-data/reports/${bytes}`;
+  const headers = await signRequest({ method, path, body }, access);
   const length = method === 'PUT' ? { 'content-length': String(bytes) } : {};
   return { method, path, headers: { ...headers, ...length }, body };
 }

@@ -7,12 +7,14 @@ import { runUntilInterrupted } from './cluster/interrupt.ts';
 import { checkPrerequisites } from './cluster/prerequisites.ts';
 import { parseKubernetesVersion } from './cluster/programs.ts';
 import { startProgress } from './cluster/progress.ts';
+import { PUBLISH_FAULTS } from './faults/cluster-faults.ts';
 import { readMeasurements } from './measurements.ts';
 import type { Measurement } from './measurements.ts';
 import { claimExternalEnvironment, claimOwnEnvironment } from './test-environment.ts';
 import type { TestEnvironment } from './test-environment.ts';
 import { formatEntryName, listEntryGroups, runMatrix } from './matrix.ts';
 import type { MatrixEntry, MatrixOptions } from './matrix.ts';
+import { runShortFaults } from './short-faults.ts';
 import { entryNames, listBuilds, type EntryName } from './test-selection.ts';
 import { formatReport, isSuccessful } from './test-results.ts';
 import type { TestResult } from './test-results.ts';
@@ -29,6 +31,7 @@ const help = `Run end-to-end tests on a real Kubernetes cluster with two real cl
   --cluster FOLDER  use the cluster that \`node e2e/cluster/main.ts up --folder FOLDER\` started
   --keep            leave the cluster running
   --screenshots     write the screenshots of docs/console.md, and the data of the pictures of docs/dashboards.md
+  --publish-faults  write the figures of faults of the cluster to e2e/faults/results.json, for docs/reliability.md
   --under-load      keep two cores busy at the same time: all tests must still pass
 
 e2e/test-selection.ts lists which test file runs in which matrix entry.
@@ -47,6 +50,7 @@ const { values } = parseArgs({
     cluster: { type: 'string' },
     keep: { type: 'boolean', default: false },
     screenshots: { type: 'boolean', default: false },
+    'publish-faults': { type: 'boolean', default: false },
     'under-load': { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   },
@@ -66,6 +70,9 @@ const listSelectedBuilds = (hasNode: boolean) =>
   listBuilds(entryNames.filter(isSelected), { isFull: values.full, hasNode, only: values.only });
 
 const runTests = async (): Promise<Outcome> => {
+  // Before the cluster uses the machine, too. `make e2e-full` applies all of them, and longer.
+  const isShort = values.only === undefined && kubeconfig === undefined && !values.full;
+  const faults = isShort ? await runShortFaults(progress) : [];
   const { environment, release } =
     kubeconfig === undefined
       ? await claimOwnEnvironment(progress, {
@@ -89,7 +96,10 @@ const runTests = async (): Promise<Outcome> => {
   };
   try {
     const results = await runUntilInterrupted(runMatrix(options, listMatrixEntries(options)));
-    return { results, measurements: readMeasurements(environment.folder) };
+    return {
+      results: [...faults, ...results],
+      measurements: readMeasurements(environment.folder),
+    };
   } finally {
     await release();
   }
@@ -128,6 +138,7 @@ else if (missing.length > 0) {
 } else {
   if (values.screenshots)
     process.env['VALETKEY_E2E_SCREENSHOTS'] = join(import.meta.dirname, '../docs/images');
+  if (values['publish-faults']) process.env[PUBLISH_FAULTS] = 'true';
   const stopBusyLoops = startBusyLoops(values['under-load'] ? 2 : 0);
   printOutcome(await runTests().finally(stopBusyLoops));
 }

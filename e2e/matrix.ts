@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { copyFileSync, existsSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Cloud } from './clouds/cloud.ts';
 import { runKubectl } from './cluster/kubectl.ts';
@@ -16,7 +16,7 @@ import { readRuleGroups } from '../tools/chart/alert-rules.ts';
 import { ENTRY_PROMETHEUS, startPrometheus, stopPrometheus } from './prometheus-server.ts';
 import { installRelease, buildRelease, buildChartValues } from './release.ts';
 import type { Trust } from './release.ts';
-import { readTestResults } from './test-results.ts';
+import { copyResults, readTestResults, writeTestResults } from './test-results.ts';
 import type { TestResult } from './test-results.ts';
 import { CHART_RESULT_NAME, formatResultName, listGroups } from './test-selection.ts';
 import type { GroupName } from './test-selection.ts';
@@ -147,10 +147,9 @@ const checkChart = async ({ environment, progress }: MatrixOptions): Promise<Tes
   progress('chart checked');
   const status = exitCode === 0 ? 'passed' : 'failed';
   const duration = performance.now() - startedAt;
-  const test = { fullName: 'make chart, on the API server', status, duration };
+  const test = { fullName: 'make chart, on the API server', status, duration } as const;
   const output = join(environment.folder, CHART_RESULT_NAME);
-  const testResults = [{ name: program, status, assertionResults: [test] }];
-  writeFileSync(output, JSON.stringify({ testResults }));
+  writeTestResults(output, program, [test]);
   copyResults(output, CHART_RESULT_NAME);
   return readTestResults('chart', output);
 };
@@ -187,9 +186,4 @@ const runNodeInNetwork = (
   child.on('error', reject);
   child.on('close', resolve);
   return promise;
-};
-
-const copyResults = (output: string, name: string): void => {
-  const folder = process.env['VALETKEY_RESULTS'];
-  if (folder !== undefined && existsSync(output)) copyFileSync(output, join(folder, name));
 };

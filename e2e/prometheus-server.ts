@@ -50,9 +50,17 @@ type RangeQuery = {
   readonly stepSeconds: number;
 };
 
+/** An exemplar, with the labels of its series. */
+type Exemplar = {
+  readonly seriesLabels: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, string>>;
+};
+
 export type PrometheusClient = {
   /** The values of an expression over time. */
   readonly queryRange: (query: RangeQuery) => Promise<readonly QueriedSeries[]>;
+  /** The exemplars of the series of an expression, between two times in seconds since the epoch. */
+  readonly queryExemplars: (query: Omit<RangeQuery, 'stepSeconds'>) => Promise<readonly Exemplar[]>;
   /** Pending and firing alerts. */
   readonly readAlerts: () => Promise<readonly FiringAlert[]>;
   /** When the server started, in seconds since the epoch. */
@@ -78,6 +86,16 @@ export const createPrometheusClient = (
       const query = new URLSearchParams(values).toString();
       type Result = { readonly result: readonly QueriedSeries[] };
       return (await read<Result>(`query_range?${query}`)).result;
+    },
+    queryExemplars: async ({ expr, start, end }) => {
+      const query = new URLSearchParams({ query: expr, start: `${start}`, end: `${end}` });
+      type Series = Pick<Exemplar, 'seriesLabels'> & {
+        readonly exemplars: readonly Pick<Exemplar, 'labels'>[];
+      };
+      const found = await read<readonly Series[]>(`query_exemplars?${query.toString()}`);
+      return found.flatMap(({ seriesLabels, exemplars }) =>
+        exemplars.map(({ labels }) => ({ seriesLabels, labels })),
+      );
     },
     readAlerts: async () =>
       (await read<{ readonly alerts: readonly FiringAlert[] }>('alerts')).alerts,
@@ -119,6 +137,7 @@ export const startPrometheus = async (
       `--config.file=${join(folder, 'prometheus.yaml')}`,
       `--storage.tsdb.path=${join(folder, 'data')}`,
       `--web.listen-address=127.0.0.1:${options.port}`,
+      '--enable-feature=exemplar-storage',
       '--log.level=warn',
     ],
     // It looks for the files of its console in the working directory.

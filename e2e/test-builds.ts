@@ -7,8 +7,15 @@ import {
 } from './clients/client-builds.ts';
 import { buildKinesis } from './clients/kinesis-client.ts';
 import { installMcpPythons } from './clients/mcp-programs.ts';
+import { buildRefusalClients } from './clients/refusal-clients.ts';
 import { buildPostgresClients } from './clients/postgres-clients.ts';
-import { chromiumPackages, installDebianPackages } from './cluster/debian-packages.ts';
+import {
+  chromiumPackages,
+  debuggerPackages,
+  etcdctlPackages,
+  installDebianPackages,
+} from './cluster/debian-packages.ts';
+import { buildVaultClients } from './clients/vault-clients.ts';
 import { buildPrograms } from './cluster/programs.ts';
 import type { Progress } from './cluster/progress.ts';
 import { buildKeycloak } from './keycloak-build.ts';
@@ -17,6 +24,8 @@ import { installPostgres, POSTGRES_VERSIONS } from './postgres-programs.ts';
 /** What single test files need besides the programs and clients of all tests. */
 export const testBuilds = {
   chromium: (progress: Progress) => installDebianPackages(progress, chromiumPackages),
+  debugger: (progress: Progress) => installDebianPackages(progress, debuggerPackages),
+  etcdctl: (progress: Progress) => installDebianPackages(progress, etcdctlPackages),
   moto: buildMoto,
   kinesis: buildKinesis,
   mcp: installMcpPythons,
@@ -35,11 +44,16 @@ export const testBuilds = {
   'sign clients': async (progress: Progress) => {
     for (const name of signClientNames) await buildSignClient(progress, name);
   },
+  'refusal clients': buildRefusalClients,
   rust: (progress: Progress) => buildSignClient(progress, 'rust'),
   keycloak: buildKeycloak,
   promtool: (progress: Progress) => buildPrograms(progress, ['promtool']),
   prometheus: (progress: Progress) => buildPrograms(progress, ['promtool', 'prometheus']),
-  vault: (progress: Progress) => buildPrograms(progress, ['vault']),
+  collector: (progress: Progress) => buildPrograms(progress, ['collector']),
+  vault: async (progress: Progress) => {
+    await buildPrograms(progress, ['vault']);
+    await buildVaultClients(progress);
+  },
 } satisfies Record<string, (progress: Progress) => Promise<unknown>>;
 export type TestBuildName = keyof typeof testBuilds;
 

@@ -59,6 +59,8 @@ const TOOLS: readonly ProgramName[] = [
   'crane',
   'rclone',
   'vault',
+  'collector',
+  'vault-client',
 ];
 
 /** Lists all programs, except tools and those of unused clouds. */

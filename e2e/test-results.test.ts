@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { formatReport, isSuccessful, readTestResults } from './test-results.ts';
+import { formatReport, isSuccessful, readTestResults, writeTestResults } from './test-results.ts';
 import type { TestResult } from './test-results.ts';
 
 let file: string;
@@ -64,5 +64,18 @@ describe('formatReport', () => {
     expect(isSuccessful(results)).toBe(false);
     expect(isSuccessful([])).toBe(false);
     expect(isSuccessful(results.slice(0, 1))).toBe(true);
+  });
+});
+
+describe('writeTestResults', () => {
+  it('writes what readTestResults reads', () => {
+    writeTestResults(file, 'faults/main.ts', [
+      { fullName: 'one', status: 'passed', duration: 1_500 },
+      { fullName: 'two', status: 'failed', duration: 20 },
+    ]);
+    expect(readTestResults('faults', file)).toEqual([
+      { entry: 'faults', name: 'one', status: 'passed', seconds: 1.5 },
+      { entry: 'faults', name: 'two', status: 'failed', seconds: 0.02 },
+    ]);
   });
 });

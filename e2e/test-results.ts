@@ -1,4 +1,5 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 
 type JestTest = { fullName: string; status: string; duration?: number | null };
 
@@ -8,6 +9,23 @@ type JestResults = {
 
 /** The result of one test in one matrix entry. */
 export type TestResult = { entry: string; name: string; status: string; seconds: number };
+
+/** Writes results of a program that is not jest, as jest does. `duration` is in milliseconds. */
+export const writeTestResults = (
+  file: string,
+  program: string,
+  tests: readonly (JestTest & { readonly status: 'passed' | 'failed' })[],
+): void => {
+  const status = tests.every((test) => test.status === 'passed') ? 'passed' : 'failed';
+  const testResults = [{ name: program, status, assertionResults: tests }];
+  writeFileSync(file, JSON.stringify({ testResults }));
+};
+
+/** Copies a result file to where `.ci/run` counts it, if it does. */
+export const copyResults = (file: string, name: string): void => {
+  const folder = process.env['VALETKEY_RESULTS'];
+  if (folder !== undefined && existsSync(file)) copyFileSync(file, join(folder, name));
+};
 
 /** Reads the results that jest wrote; a missing file is one failed result. */
 export const readTestResults = (entry: string, file: string): TestResult[] => {

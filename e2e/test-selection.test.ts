@@ -73,8 +73,10 @@ describe('listBuilds', () => {
       'vault',
       'keycloak',
       'chromium',
+      'debugger',
       'model clients',
       'mcp',
+      'collector',
       'prometheus',
     ]);
     expect(listBuilds(entryNames, { ...options, only: 'tasks' })).toEqual([]);
@@ -95,8 +97,9 @@ describe('listGroups', () => {
 });
 
 describe('listResultNames', () => {
-  it('names the chart check and each group of each entry', () => {
+  it('names the faults, the chart check and each group of each entry', () => {
     const names = listResultNames();
+    expect(names).toContain('e2e-faults.json');
     expect(names).toContain('e2e-chart.json');
     for (const entry of entryNames) expect(names).toContain(`e2e-${entry}-main.json`);
     expect(names).not.toContain('e2e-minio-cluster-disruption.json');

@@ -78,6 +78,13 @@ export const testFiles: readonly TestFile[] = [
     reason: 'refusals are parsed by botocore alone',
   },
   {
+    file: 'sdk-refusals.e2e.ts',
+    entries: [],
+    fullEntries: ['minio-cluster'],
+    builds: ['refusal clients'],
+    reason: 'refusals are parsed by the SDKs alone, whose clients have to be built',
+  },
+  {
     file: 'postgres.e2e.ts',
     entries: ['minio-cluster'],
     needsNode: true,
@@ -114,6 +121,13 @@ export const testFiles: readonly TestFile[] = [
     fullEntries: ['minio'],
     builds: ['vault'],
     reason: 'building Vault takes minutes; its sources are tested by themselves',
+  },
+  {
+    file: 'vault-clients.e2e.ts',
+    entries: [],
+    fullEntries: ['minio'],
+    builds: ['vault'],
+    reason: 'building Vault takes minutes; its clients need no cluster',
   },
   {
     file: 'keycloak-source.e2e.ts',
@@ -231,6 +245,28 @@ export const testFiles: readonly TestFile[] = [
     reason: 'only MinIO stores the keys that it issues in files that can be read',
   },
   {
+    file: 'gateway/core-dump.e2e.ts',
+    entries: [],
+    fullEntries: ['minio'],
+    needsNode: true,
+    builds: ['debugger'],
+    reason: 'only MinIO stores the keys that it issues; their memory is searched in each run',
+  },
+  {
+    file: 'gateway/long-stream.e2e.ts',
+    entries: [],
+    fullEntries: ['minio', 'rgw'],
+    reason: 'two minutes; each cloud could end a slow body itself',
+  },
+  {
+    file: 'gateway/upgrades.e2e.ts',
+    entries: [],
+    fullEntries: ['minio-cluster'],
+    needsNode: true,
+    reason:
+      'the gateway answers them, whatever the cloud is; the form of the request is tested alone',
+  },
+  {
     file: 'gateway/hostile-consumer.e2e.ts',
     entries: ['minio'],
     reason: 'the gateway refuses these requests before it calls the cloud',
@@ -336,6 +372,12 @@ export const testFiles: readonly TestFile[] = [
     needsNode: true,
     reason: 'each cloud comes back in its own way',
   },
+  {
+    file: 'serial/log-level.e2e.ts',
+    entries: [],
+    fullEntries: ['minio'],
+    reason: 'the kubelet takes minutes to update a mounted ConfigMap',
+  },
   { file: 'serial/other-clouds.e2e.ts', entries: ['minio'], reason: ONE_ADMISSION },
   {
     file: 'serial/secrecy.e2e.ts',
@@ -361,11 +403,34 @@ export const testFiles: readonly TestFile[] = [
     reason: 'MinIO caches all signing keys, RGW reads the first one for each request',
   },
   {
+    file: 'disruption/etcd-restored.e2e.ts',
+    entries: [],
+    fullEntries: ['rgw'],
+    needsNode: true,
+    builds: ['etcdctl'],
+    reason: 'restarts the control plane twice; only RGW has roles that deny single sessions',
+  },
+  {
+    file: 'disruption/faults.e2e.ts',
+    entries: [],
+    fullEntries: ['minio'],
+    needsNode: true,
+    reason: 'measures outages of minutes; the cloud keeps running',
+  },
+  {
     file: 'disruption/chart-upgrade.e2e.ts',
     entries: [],
     fullEntries: ['minio'],
     needsNode: true,
     reason: ONE_ADMISSION,
+  },
+  {
+    file: 'disruption/tracing.e2e.ts',
+    entries: [],
+    fullEntries: ['minio'],
+    needsNode: true,
+    builds: ['collector'],
+    reason: 'the programs and their collector, whatever the cloud is; two rollouts',
   },
   { file: 'disruption/vend-exception.e2e.ts', entries: ['minio'], reason: REFUSED_FIRST },
   {
@@ -467,8 +532,12 @@ export const formatResultName = (entry: string, group: GroupName): string =>
 /** The result file of the chart check. */
 export const CHART_RESULT_NAME = 'e2e-chart.json';
 
+/** The result file of the faults that need no cluster. */
+export const FAULTS_RESULT_NAME = 'e2e-faults.json';
+
 /** Every result file that a complete run of `make e2e` leaves. */
 export const listResultNames = (): string[] => [
+  FAULTS_RESULT_NAME,
   CHART_RESULT_NAME,
   ...entryNames.flatMap((entry) =>
     listGroups(entry, { isFull: false, hasNode: true }).map((group) =>

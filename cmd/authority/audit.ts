@@ -239,19 +239,23 @@ const readPublishedHead = async (
   return head?.ok === true ? head.value : undefined;
 };
 
-/** The first head is published with the public key; earlier public keys are kept. */
+/**
+ * The first head is published with the public key, and so is one that is published again, because a restored store may
+ * lack both. Earlier public keys are kept.
+ */
 const createHeadWriter = (
   { read, change }: ConfigMapStore,
   { podName, publicKey }: { readonly podName: string; readonly publicKey: string },
 ): ((head: Head) => Promise<void>) => {
-  let isKeyPublished = false;
+  let publishedHash: string | undefined;
   const keysToPublish = async (): Promise<Readonly<Record<string, string>>> => {
     const known = (await read()).data[PUBLIC_KEYS_NAME] ?? '';
     return known.includes(publicKey.trim()) ? {} : { [PUBLIC_KEYS_NAME]: known + publicKey };
   };
   return async (head) => {
-    const keys = isKeyPublished ? {} : await keysToPublish();
+    const isKeyNeeded = publishedHash === undefined || publishedHash === head.hash;
+    const keys = isKeyNeeded ? await keysToPublish() : {};
     await change({ data: { [podName]: renderHead(head), ...keys } });
-    isKeyPublished = true;
+    publishedHash = head.hash;
   };
 };

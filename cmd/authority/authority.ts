@@ -1,3 +1,4 @@
+import { getRequestId } from '../../lib/async/request-context.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import { AUTHORITY_ENV as ENV } from '../../lib/contract/environment.ts';
 import type { Log } from '../../lib/contract/log.ts';
@@ -104,6 +105,7 @@ export const startAuthority = async (
     transmitters: config.platform.authority.signals.transmitters.map(({ issuer }) => issuer),
     readAuditVolume: async () =>
       config.auditFolder === '' ? undefined : readVolumeSpace(config.auditFolder),
+    readIds: () => ({ request: getRequestId(), trace: tracing.traceId() }),
   });
   const budget = createAuditBudget(config.namespaceAuditMebibytes * MIB, clock);
   const audit = { ...createAuditHealth(metrics, log), composed: budget.charge };

@@ -7,6 +7,7 @@ import {
   type Gate,
 } from '../../lib/contract/authority-api.ts';
 import { waitUntil } from '../../test/kit/retry.ts';
+import { listExemplars, PROMETHEUS_ACCEPT } from '../../test/kit/openmetrics.ts';
 import {
   buildExchangeForm,
   buildLivePod,
@@ -113,7 +114,8 @@ describe('a run that policies about calls concern', () => {
 describe('POST /v1/calls', () => {
   it('allows what policy allows, and states the policy that denies', async () => {
     const replica = await start();
-    const ticket = await startTicket(replica);
+    const { body: issued } = await startRun(replica);
+    const ticket = issued['ticket'] as string;
     expect(await ask(replica, ticket)).toMatchObject({ status: 200, body: {} });
     for (const bytes of [101, undefined]) {
       const { status, body } = await ask(replica, ticket, { ...put, bytes });
@@ -125,10 +127,12 @@ describe('POST /v1/calls', () => {
       severity_id: 2,
       unmapped: { kind: 'call.refused' },
     });
-    const { text } = await replica.telemetry('/metrics');
+    const { text } = await replica.telemetry('/metrics', { Accept: PROMETHEUS_ACCEPT });
     expect(text).toContain('valetkey_authority_gated_calls_total{outcome="allowed"} 1');
     expect(text).toContain('valetkey_authority_gated_calls_total{outcome="denied"} 2');
     expect(text).toContain('valetkey_authority_gated_call_duration_seconds_count 3');
+    const runs = listExemplars(text, 'valetkey_authority_gated_call_duration_seconds');
+    expect(new Set(runs.map((labels) => labels['run_id']))).toEqual(new Set([issued['run']]));
   });
 
   it('asks nothing of the API server', async () => {

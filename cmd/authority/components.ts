@@ -106,7 +106,10 @@ export const createComponents = (config: AuthorityConfig, deps: ComponentDeps): 
   const reportInternalError = createInternalErrorReporter(deps.log);
   const { isAllowedAddress = isCloudAddress, tracing } = deps;
   const send = createEndpointSender({ isAllowedAddress });
-  const watches = startWatches(config, { ...deps, ...buildSharedDeps(deps), send });
+  const { revocationMemory } = deps.prerequisites;
+  const watches = startWatches(config, {
+    ...{ ...deps, ...buildSharedDeps(deps), send, revocationMemory },
+  });
   const { templates, policies, revocations, upstreams, issuerLookup } = watches;
   const identification = identifyCallers(config, deps, { watches, loadCatalog });
   const emergencies = createEmergencies({

@@ -4,7 +4,11 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 
 import type { AuditEvent } from '../../lib/audit/audit-event.ts';
 import type { RevocationSpec } from '../../lib/contract/authority-api.ts';
-import { NOON, buildStoredRevocation } from '../../lib/revocation/fixtures/revocation-objects.ts';
+import {
+  NOON,
+  buildRevocation,
+  buildStoredRevocation,
+} from '../../lib/revocation/fixtures/revocation-objects.ts';
 import { startDenyListWriter, type DenyListWriterDeps } from './deny-list-writer.ts';
 
 const ROLE = 'arn:aws:iam::111122223333:role/agent-reports';
@@ -52,6 +56,7 @@ const startReplica = (
   const writer = startDenyListWriter({
     roles: [ROLE],
     list: () => Promise.resolve({ items: [...stored] }),
+    listInForce: () => [],
     create: (name, spec) => {
       created.push([name, spec]);
       stored.push(buildStoredRevocation(name, spec, Date.now()));
@@ -90,6 +95,21 @@ describe('startDenyListWriter', () => {
     expect(JSON.parse(written[1]?.policy ?? '')).toMatchObject({
       Statement: [{ Condition: { StringLike: { 'aws:userid': ['*@abc', '*@def'] } } }],
     });
+  });
+
+  it('keeps a Revocation in force that a restored store lacks', async () => {
+    const inForce = [buildRevocation('one', { run: 'abc' })];
+    const { written, stored, writer } = startReplica({ listInForce: () => inForce });
+    stored.push(buildStoredRevocation('one', { run: 'abc' }));
+    await advanceTime(1_000);
+    stored.length = 0;
+    writer.wake();
+    await advanceTime(2_000);
+    inForce.length = 0;
+    writer.wake();
+    await advanceTime(2_000);
+    const policies = written.map(({ policy }) => policy?.includes('*@abc') ?? false);
+    expect(policies).toEqual([true, false]);
   });
 
   it('writes a new Revocation immediately, and reports the delay', async () => {

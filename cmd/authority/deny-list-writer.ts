@@ -37,6 +37,8 @@ export type DenyListWriterDeps = {
   readonly roles: readonly string[];
   /** Lists every Revocation from the API server, not from a cache. */
   readonly list: () => Promise<{ readonly items: readonly object[] }>;
+  /** Those that the watch has in force: a restored store may lack some of them for a moment. */
+  readonly listInForce: () => readonly Revocation[];
   readonly create: (name: string, spec: RevocationSpec) => Promise<unknown>;
   readonly lease: (role: string) => RoleLease;
   /** Replaces our inline policy of the role; undefined removes it. */
@@ -115,7 +117,8 @@ const createRoleReconciler = (role: string, deps: DenyListWriterDeps, records: A
   const { clock, onFailure, maxLifetimeSeconds, by } = deps;
   let covered: ReadonlySet<string> | undefined;
   return async (held: AcquiredLease): Promise<string> => {
-    const revocations = parseRevocations((await deps.list()).items, onFailure);
+    const stored = parseRevocations((await deps.list()).items, onFailure);
+    const revocations = addMissing(stored, deps.listInForce());
     const now = clock.now();
     const options = {
       now,
@@ -174,6 +177,14 @@ const parseRevocations = (items: readonly object[], onFailure: OnFailure): reado
     onFailure('invalid Revocation', new LoggableError(message));
     return [];
   });
+
+const addMissing = (
+  stored: readonly Revocation[],
+  inForce: readonly Revocation[],
+): readonly Revocation[] => {
+  const uids = new Set(stored.map(({ uid }) => uid));
+  return [...stored, ...inForce.filter(({ uid }) => !uids.has(uid))];
+};
 
 /** Kubernetes rounds creation times to seconds, so the lag may be up to one second too long. */
 const getLagSeconds = (added: readonly Revocation[], now: number): number | undefined =>

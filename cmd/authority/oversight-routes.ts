@@ -19,7 +19,12 @@ export type OversightRouteDeps = RedecisionDeps &
   RefusalRecordDeps;
 
 /** A response, or the error that the caller renders. Only refusals are recorded: allowed calls are in the journal. */
-type Answer<T extends object> = (JsonResponse & { readonly body: T }) | { readonly error: unknown };
+export type Answer<T extends object> = (
+  (JsonResponse & { readonly body: T }) | { readonly error: unknown }
+) & {
+  /** Of the ticket, once it is verified. */
+  readonly run: string | undefined;
+};
 
 const createAnswer =
   <T extends object>(
@@ -29,9 +34,11 @@ const createAnswer =
   async (call: Call, deps: OversightRouteDeps): Promise<Answer<T>> => {
     const context: RunReportContext = {};
     try {
-      return { status: 200, body: await decide(call, context, deps) };
+      const body = await decide(call, context, deps);
+      return { status: 200, body, run: context.run };
     } catch (error) {
-      return { error: await recordRefusedCall(error, { kind, ...context }, deps) };
+      const refused = await recordRefusedCall(error, { kind, ...context }, deps);
+      return { error: refused, run: context.run };
     }
   };
 

@@ -2,6 +2,7 @@ import { formatFieldError } from '../../lib/schema/field-error.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import type { PolicyFindings } from '../../lib/policy/policy-findings.ts';
 import { startReconcileLoop, type ReconcileLoop } from '../../lib/async/reconcile-loop.ts';
+import { buildSpecKey } from '../../lib/server/spec-keys.ts';
 import {
   readConditions,
   updateConditions,
@@ -9,7 +10,7 @@ import {
   type WriteConditions,
 } from './conditions.ts';
 import type { OnFailure } from './failures.ts';
-import { buildGenerationKey, type StoredObject } from './stored-objects.ts';
+import type { StoredObject } from './stored-objects.ts';
 
 const READY = 'Ready';
 /** @param state.now milliseconds since the epoch */
@@ -49,12 +50,12 @@ export const startStatusWriter = (
   const written = new Map<string, string>();
   const writeConditions = async (policy: StoredObject, findings: PolicyFindings): Promise<void> => {
     const { name, uid, resourceVersion, generation = 0 } = policy.metadata;
-    if (written.get(uid) === buildGenerationKey(policy)) return;
+    if (written.get(uid) === buildSpecKey(policy)) return;
     const had = { generation, conditions: readConditions(policy.status), now: clock.now() };
     const conditions = buildConditions(findings, had);
     if (conditions === undefined) return;
     const outcome = await writeStatus({ name, resourceVersion, status: { conditions } });
-    if (outcome === 'written') written.set(uid, buildGenerationKey(policy));
+    if (outcome === 'written') written.set(uid, buildSpecKey(policy));
   };
   const reconcile = async (): Promise<number> => {
     const { all, findings } = state();

@@ -1,8 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 
 import { AuditError, type AuditEvent } from '../../lib/audit/audit-event.ts';
-import { NOON, buildStoredRevocation } from '../../lib/revocation/fixtures/revocation-objects.ts';
+import type { RevocationSpec } from '../../lib/contract/authority-api.ts';
+import {
+  NOON,
+  buildRevocation,
+  buildStoredRevocation,
+} from '../../lib/revocation/fixtures/revocation-objects.ts';
 import { createFakeWatch } from './fixtures/fake-watch.ts';
+import type { RememberedRevocations } from './revocation-memory.ts';
 import { watchRevocations } from './revocation-watch.ts';
 
 beforeEach(() => void jest.useFakeTimers());
@@ -16,19 +22,31 @@ const run = {
   task: 'summarize',
 };
 
-const startTestWatch = (record?: (event: AuditEvent) => Promise<void>) => {
+const startTestWatch = (
+  record?: (event: AuditEvent) => Promise<void>,
+  remembered?: RememberedRevocations,
+) => {
+  const memories: RememberedRevocations[] = [];
   const watching = createFakeWatch();
   const events: AuditEvent[] = [];
   const counts: number[] = [];
+  const created: { readonly name: string; readonly spec: RevocationSpec }[] = [];
+  const losses: number[] = [];
   let notified = 0;
   const revocations = watchRevocations({
     ...watching,
     by: 'authority',
+    memory: { remembered, remember: (state) => void memories.push(state) },
     record: record ?? ((event) => Promise.resolve(void events.push(event))),
     onCount: (count) => counts.push(count),
+    create: (name, spec) => Promise.resolve(void created.push({ name, spec })),
+    maxLifetimeSeconds: 3600,
+    onLost: (count) => losses.push(count),
   });
   revocations.subscribe(() => (notified += 1));
-  return { ...watching, revocations, events, counts, countNotified: () => notified };
+  const countNotified = () => notified;
+  const recorded = { events, counts, created, losses, memories };
+  return { ...watching, ...recorded, revocations, countNotified };
 };
 
 /** Lets queued records be written. */
@@ -159,6 +177,147 @@ describe('the audit records', () => {
     isBroken = false;
     await jest.advanceTimersByTimeAsync(1_000);
     expect(events.map(({ subject }) => subject)).toEqual(['one']);
+  });
+});
+
+describe('after a restore of the store from an older snapshot', () => {
+  const older = buildStoredRevocation('older', { namespace: 'other' });
+  const lost = buildStoredRevocation('lost', { namespace: 'research' });
+  const restoreWithout = async (...before: object[]) => {
+    const started = startTestWatch();
+    started.sendState(older, ...before);
+    await settle();
+    started.sendRestoredState(older);
+    await settle();
+    return started;
+  };
+  const spec = {
+    namespace: 'research',
+    by: 'authority',
+    reason: 'incident 7 (revoked by ann@example.com, lost by a restore of the cluster)',
+  };
+
+  it('a lost Revocation stays in force and is created again', async () => {
+    const { revocations, created, losses } = await restoreWithout(lost);
+    expect(revocations.find(run)?.name).toBe('restored-uid-lost');
+    expect(created).toEqual([{ name: 'restored-uid-lost', spec }]);
+    expect(losses).toEqual([1]);
+  });
+
+  it('a Revocation that was created again is lifted by its deletion', async () => {
+    const { revocations, sendState } = await restoreWithout(lost);
+    sendState(older, buildStoredRevocation('restored-uid-lost', spec));
+    expect(revocations.index().all.map(({ name }) => name)).toEqual(['older', 'restored-uid-lost']);
+    sendState(older);
+    expect(revocations.find(run)).toBeUndefined();
+  });
+
+  it('the published end of a run is created again as it was', async () => {
+    const end = { run: 'abc', reason: 'completed', by: 'authority' };
+    const { created } = await restoreWithout(buildStoredRevocation('run-abc', end));
+    expect(created).toEqual([{ name: 'run-abc', spec: end }]);
+  });
+
+  it('a Revocation that has no more effect is not created again', async () => {
+    const until = new Date(NOON + 1_000).toISOString();
+    const started = startTestWatch();
+    started.sendState(buildStoredRevocation('past', { all: true, until }));
+    started.advanceTime(2 * 3_600_000);
+    started.sendRestoredState();
+    await settle();
+    expect(started.created).toEqual([]);
+    expect(started.losses).toEqual([]);
+  });
+
+  it('a Revocation that was deleted while the store continued stays deleted', async () => {
+    const { revocations, created, sendState } = startTestWatch();
+    sendState(lost);
+    sendState();
+    await settle();
+    expect(revocations.find(run)).toBeUndefined();
+    expect(created).toEqual([]);
+  });
+
+  it('is created again when the API server accepts it, and is in force until then', async () => {
+    const watching = createFakeWatch();
+    let isRefused = true;
+    const created: string[] = [];
+    const revocations = watchRevocations({
+      ...watching,
+      by: 'authority',
+      memory: { remembered: undefined, remember: () => undefined },
+      record: () => Promise.resolve(),
+      onCount: () => undefined,
+      create: (name) =>
+        isRefused ? Promise.reject(new Error('denied')) : Promise.resolve(void created.push(name)),
+      maxLifetimeSeconds: 3600,
+      onLost: () => undefined,
+    });
+    watching.sendState(lost);
+    watching.sendRestoredState();
+    await settle();
+    expect(watching.failures).toEqual(['lost Revocation not created again']);
+    expect(revocations.find(run)?.name).toBe('restored-uid-lost');
+    isRefused = false;
+    await jest.advanceTimersByTimeAsync(1_000);
+    expect(created).toEqual(['restored-uid-lost']);
+    revocations.stop();
+  });
+});
+
+describe('what a replica remembers', () => {
+  const one = buildStoredRevocation('one', { namespace: 'research' });
+  const remembered = {
+    version: '7',
+    revocations: [buildRevocation('one', { namespace: 'research' })],
+  };
+
+  it('is each state with the version of the store, and that version every minute', () => {
+    const { sendState, sendSync, advanceTime, memories } = startTestWatch();
+    sendState(one);
+    expect(memories).toEqual([{ ...remembered, version: '8' }]);
+    advanceTime(59_999);
+    sendSync('9');
+    expect(memories).toHaveLength(1);
+    advanceTime(1);
+    sendSync('10');
+    expect(memories.at(-1)).toEqual({ ...remembered, version: '10' });
+  });
+
+  it('is in force and is created again at the next start, if the store was restored meanwhile', async () => {
+    const { revocations, sendRestoredState, lastVersion, created } = startTestWatch(
+      undefined,
+      remembered,
+    );
+    expect(lastVersion()).toBe('7');
+    expect(revocations.listInForce()).toEqual(remembered.revocations);
+    expect(() => revocations.find(run)).toThrow(/got no list yet/);
+    sendRestoredState();
+    await settle();
+    expect(revocations.find(run)?.name).toBe('restored-uid-one');
+    expect(created.map(({ name }) => name)).toEqual(['restored-uid-one']);
+  });
+
+  it('is forgotten at the next start, if the store continued and the Revocation was deleted', async () => {
+    const { revocations, sendState, created } = startTestWatch(undefined, remembered);
+    sendState();
+    await settle();
+    expect(revocations.find(run)).toBeUndefined();
+    expect(revocations.listInForce()).toEqual([]);
+    expect(created).toEqual([]);
+  });
+
+  it('does not change until what was lost exists again', () => {
+    const { sendState, sendRestoredState, advanceTime, sendSync, memories } = startTestWatch();
+    sendState(one);
+    advanceTime(60_000);
+    sendSync('6');
+    sendRestoredState();
+    advanceTime(60_000);
+    sendSync('7');
+    expect(memories).toHaveLength(1);
+    sendState(buildStoredRevocation('restored-uid-one', { namespace: 'research' }));
+    expect(memories).toHaveLength(2);
   });
 });
 

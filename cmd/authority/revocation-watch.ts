@@ -1,6 +1,8 @@
 import type { Recorder } from '../../lib/audit/audit-event.ts';
 import type { Revocation } from '../../lib/contract/authority-api.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
+import type { StateOrigin } from '../../lib/edge/kubernetes/object-watch.ts';
+import { isRestored } from '../../lib/edge/kubernetes/store-history.ts';
 import { RequestError } from '../../lib/exchange/token-refusal.ts';
 import { formatFieldError, type Result } from '../../lib/schema/field-error.ts';
 import {
@@ -14,6 +16,8 @@ import { computeBackoffMs } from '../../lib/async/backoff.ts';
 import type { WatchSync } from '../../lib/server/watch-sync.ts';
 import type { OnFailure } from './failures.ts';
 import { createAuditQueue } from './audit-queue.ts';
+import { createLostRevocations, type LostRevocationDeps } from './lost-revocations.ts';
+import type { RevocationMemory } from './revocation-memory.ts';
 import type { WatchResources } from './resource-watch.ts';
 
 /** The current Revocations, as last received from the API server. */
@@ -24,8 +28,10 @@ export type RevocationWatch = {
    * @throws RequestError `revocations_unavailable` if they are not loaded, stale or invalid
    */
   readonly find: (run: RevocationTarget) => Revocation | undefined;
-  /** All Revocations, including those past their `until`. */
+  /** All Revocations, including those past their `until`, and lost ones until they are created again. */
   readonly index: () => RevocationIndex;
+  /** The same, and before the first list what the process before knew. */
+  readonly listInForce: () => readonly Revocation[];
   /** Calls `listener` after each change and each passed `until`; returns the unsubscribe function. */
   readonly subscribe: (listener: () => void) => () => void;
   /** Whether the state is complete and current. */
@@ -33,10 +39,14 @@ export type RevocationWatch = {
   readonly stop: () => void;
 };
 
-export type RevocationWatchDeps = {
+export type RevocationWatchDeps = Pick<
+  LostRevocationDeps,
+  'create' | 'maxLifetimeSeconds' | 'onLost'
+> & {
   readonly watch: WatchResources;
   /** The authority's own name at the API server: `system:serviceaccount:<namespace>:<name>`. */
   readonly by: string;
+  readonly memory: RevocationMemory;
   readonly record: Recorder;
   readonly sync: WatchSync;
   readonly clock: Clock;
@@ -48,19 +58,29 @@ export type RevocationWatchDeps = {
 const RETRY = { firstMs: 250, maxMs: 10_000 };
 /** The API server confirms a watch every 20 s. */
 export const STALE_AFTER_SECONDS = 60;
+/** A restore is recognized by the version of the store, so that is remembered even if no Revocation changes. */
+const REMEMBER_EVERY_MS = 60_000;
 /** Maximum delay of a Node.js timer. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** Watches all Revocations, replaces the whole state, notifies listeners, and records new ones. */
+/**
+ * Watches all Revocations, replaces the whole state, notifies listeners, and records new ones. Those that a restored
+ * store lacks stay in force and are created again: only a deletion lifts a Revocation.
+ */
 export const watchRevocations = (deps: RevocationWatchDeps): RevocationWatch => {
-  const { sync, clock, random, onFailure } = deps;
+  const { memory, sync, clock, random, onFailure } = deps;
+  const { remembered } = memory;
   const listeners = new Set<() => void>();
   const records = createAuditQueue(deps);
+  const lost = createLostRevocations(deps);
   const parsed = new WeakMap<object, Result<Revocation>>();
   let index = indexRevocations([]);
   let known: ReadonlySet<string> | undefined;
   let unreadable: readonly string[] = [];
   let untilTimer: NodeJS.Timeout | undefined;
+  let hasMissing = false;
+  let rememberedAt = -Infinity;
+  let rememberedVersion = '';
 
   const notify = (): void => listeners.forEach((listener) => listener());
   const awaitUntil = (all: readonly Revocation[]): void => {
@@ -81,16 +101,30 @@ export const watchRevocations = (deps: RevocationWatchDeps): RevocationWatch => 
     parsed.set(stored, result);
     return result;
   };
-  const applyState = (all: readonly object[]): void => {
+  const listInForce = (): readonly Revocation[] =>
+    known === undefined ? (remembered?.revocations ?? []) : index.all;
+  /** What was lost is remembered at the version before, until it exists again. */
+  const remember = (version: string): void => {
+    if (known === undefined || hasMissing) return;
+    rememberedAt = clock.monotonic();
+    rememberedVersion = version;
+    memory.remember({ version, revocations: index.all });
+  };
+  const applyState = (all: readonly object[], origin: StateOrigin): void => {
     const results = all.map(parseStored);
     const faults = results.flatMap((result) => (result.ok ? [] : result.faults));
     const revocations = results.flatMap((result) => (result.ok ? [result.value] : []));
     unreadable = faults.map(formatFieldError);
-    index = indexRevocations(revocations);
+    if (origin.isRestored) lost.addMissing(listInForce(), revocations);
+    const missing = lost.listMissing(revocations);
+    const inForce = [...revocations, ...missing];
+    index = indexRevocations(inForce);
+    hasMissing = missing.length > 0;
     deps.onCount(index.all.length);
     records.add(buildObservedEvents(revocations, { known, by: deps.by, now: clock.now() }));
     known = new Set(revocations.map(({ uid }) => uid));
-    awaitUntil(revocations);
+    remember(origin.version);
+    awaitUntil(inForce);
     notify();
   };
   const findGap = (): string | undefined => {
@@ -103,7 +137,13 @@ export const watchRevocations = (deps: RevocationWatchDeps): RevocationWatch => 
   };
   const stopWatch = deps.watch({
     onState: applyState,
-    onSync: sync.markSynced,
+    onSync: (version) => {
+      sync.markSynced();
+      const isDue = clock.monotonic() - rememberedAt >= REMEMBER_EVERY_MS;
+      // The state of a restored store comes after its version.
+      if (isDue && !isRestored(rememberedVersion, version)) remember(version);
+    },
+    ...(remembered !== undefined && { lastVersion: remembered.version }),
     onError: (error) => onFailure('revocation watch disconnected', error),
     backoffMs: (attempt) => computeBackoffMs(attempt, { ...RETRY, random }),
   });
@@ -115,6 +155,7 @@ export const watchRevocations = (deps: RevocationWatchDeps): RevocationWatch => 
       return index.find(run, clock.now());
     },
     index: () => index,
+    listInForce,
     subscribe: (listener) => {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -123,6 +164,7 @@ export const watchRevocations = (deps: RevocationWatchDeps): RevocationWatch => 
     stop: () => {
       stopWatch();
       records.stop();
+      lost.stop();
       clearTimeout(untilTimer);
     },
   };

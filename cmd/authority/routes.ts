@@ -55,6 +55,7 @@ import {
   answerProposal,
   answerGatedCall,
   answerRedecision,
+  type Answer,
   type OversightRouteDeps,
 } from './oversight-routes.ts';
 import type { EventStreams } from './event-streams.ts';
@@ -136,10 +137,13 @@ const mountBelowIssuer = <T>(
   [new URL(`${issuer}${path}`).pathname]: document,
 });
 
+/** A response, and the run that it is about, if a record names that. */
+type RunResponse = JsonResponse & { readonly run?: string | undefined };
+
 const startRun = async (
   call: Call,
   { exchange, log, metrics }: AuthorityRouteDeps,
-): Promise<JsonResponse> => {
+): Promise<RunResponse> => {
   const outcome = await handleTokenRequest(call, exchange);
   const { caller, details, isDelegated = false } = outcome.context;
   if (isDelegated) metrics.delegationCounted(outcome.kind === 'issued' ? 'used' : 'refused');
@@ -152,8 +156,9 @@ const startRun = async (
     ...(details !== undefined && { task: details.task, consumer: details.consumer }),
   };
   if (outcome.kind === 'issued') {
-    log.info('run issued', { ...fields, run: outcome.response.run });
-    return { status: 200, body: outcome.response };
+    const { run } = outcome.response;
+    log.info('run issued', { ...fields, run });
+    return { status: 200, body: outcome.response, run };
   }
   const { code: reason, message } = outcome.refusal;
   log.info('run refused', { ...fields, reason, detail: truncateText(message, MAX_DETAIL_LENGTH) });
@@ -163,14 +168,14 @@ const startRun = async (
 /** Characters of a refusal in a log line. */
 const MAX_DETAIL_LENGTH = 1024;
 
-const finishRun = async (call: Call, deps: AuthorityRouteDeps): Promise<JsonResponse> => {
+const finishRun = async (call: Call, deps: AuthorityRouteDeps): Promise<RunResponse> => {
   const { runEnd, exchange, log, reportInternalError } = deps;
   const context: RunReportContext = {};
   try {
     const { run, end, caller } = await endRun(call, context, runEnd);
     const { namespace, pod } = caller;
     log.info('run ended', { namespace, pod: pod.name, run, reason: end });
-    return { status: 200, body: {} };
+    return { status: 200, body: {}, run };
   } catch (error) {
     return toErrorResponse(
       await recordRefusedCall(error, { kind: 'run.end_refused', ...context }, exchange),
@@ -180,12 +185,12 @@ const finishRun = async (call: Call, deps: AuthorityRouteDeps): Promise<JsonResp
 };
 
 /** Calls are not logged again: the sidecar's journal has them. */
-const keepCalls = async (call: Call, deps: AuthorityRouteDeps): Promise<JsonResponse> => {
+const keepCalls = async (call: Call, deps: AuthorityRouteDeps): Promise<RunResponse> => {
   const context: RunReportContext = {};
   try {
     await recordCalls(call, context, deps.callRecords);
     deps.metrics.callsRecorded();
-    return { status: 200, body: {} };
+    return { status: 200, body: {}, run: context.run };
   } catch (error) {
     return toErrorResponse(
       await recordRefusedCall(error, { kind: 'run.calls_refused', ...context }, deps.exchange),
@@ -194,35 +199,41 @@ const keepCalls = async (call: Call, deps: AuthorityRouteDeps): Promise<JsonResp
   }
 };
 
-const redecide = async (call: Call, deps: AuthorityRouteDeps): Promise<JsonResponse> => {
-  const answer = await answerRedecision(call, deps.oversight);
-  return 'error' in answer ? toErrorResponse(answer.error, deps.reportInternalError) : answer;
-};
+/** Renders the error of an answer that has one. */
+const toRunResponse = (
+  answer: Answer<object>,
+  { reportInternalError }: AuthorityRouteDeps,
+): RunResponse =>
+  'error' in answer
+    ? { ...toErrorResponse(answer.error, reportInternalError), run: answer.run }
+    : answer;
 
-const propose = async (call: Call, deps: AuthorityRouteDeps): Promise<JsonResponse> => {
+const redecide = async (call: Call, deps: AuthorityRouteDeps): Promise<RunResponse> =>
+  toRunResponse(await answerRedecision(call, deps.oversight), deps);
+
+const propose = async (call: Call, deps: AuthorityRouteDeps): Promise<RunResponse> => {
   const answer = await answerProposal(call, deps.oversight);
   if ('error' in answer) {
     deps.metrics.proposalCounted('refused');
-    return toErrorResponse(answer.error, deps.reportInternalError);
+    return toRunResponse(answer, deps);
   }
   const { name, outcome } = answer.body;
   deps.metrics.proposalCounted(outcome);
-  return { status: 201, body: { name } };
+  return { status: 201, body: { name }, run: answer.run };
 };
 
-const delegateRun = async (call: Call, deps: AuthorityRouteDeps): Promise<JsonResponse> => {
+const delegateRun = async (call: Call, deps: AuthorityRouteDeps): Promise<RunResponse> => {
   const answer = await answerDelegation(call, deps.oversight);
   deps.metrics.delegationCounted('body' in answer ? 'minted' : 'refused');
-  return 'body' in answer ? answer : toErrorResponse(answer.error, deps.reportInternalError);
+  return toRunResponse(answer, deps);
 };
 
-const decideCall = async (call: Call, deps: AuthorityRouteDeps): Promise<JsonResponse> => {
+const decideCall = async (call: Call, deps: AuthorityRouteDeps): Promise<RunResponse> => {
   const started = deps.clock.monotonic();
-  const given = await answerGatedCall(call, deps.oversight);
-  const answer = 'error' in given ? toErrorResponse(given.error, deps.reportInternalError) : given;
-  const { status } = answer;
+  const answer = toRunResponse(await answerGatedCall(call, deps.oversight), deps);
+  const { status, run } = answer;
   const outcome = status === 200 ? 'allowed' : status === 403 ? 'denied' : 'unavailable';
-  deps.metrics.gatedCall({ outcome, seconds: (deps.clock.monotonic() - started) / 1000 });
+  deps.metrics.gatedCall({ outcome, seconds: (deps.clock.monotonic() - started) / 1000, run });
   return answer;
 };
 
@@ -288,8 +299,8 @@ const withMetrics =
   <T>(
     route: AuthorityRoute,
     deps: MetricDeps,
-    post: (given: T) => Promise<JsonResponse>,
-  ): typeof post =>
+    post: (given: T) => Promise<RunResponse>,
+  ): ((given: T) => Promise<JsonResponse>) =>
   async (call) => {
     const started = deps.clock.monotonic();
     const answer = await post(call);
@@ -299,12 +310,12 @@ const withMetrics =
 
 const recordRequest = (
   route: AuthorityRoute,
-  { answer, started }: { readonly answer: JsonResponse; readonly started: number },
+  { answer, started }: { readonly answer: RunResponse; readonly started: number },
   { metrics, clock }: MetricDeps,
 ): void => {
   const { reason } = (answer.body ?? {}) as { readonly reason?: string };
   const seconds = (clock.monotonic() - started) / 1000;
-  metrics.requestAnswered({ route, reason, status: answer.status, seconds });
+  metrics.requestAnswered({ route, reason, status: answer.status, seconds, run: answer.run });
 };
 
 const toErrorResponse = (

@@ -29,7 +29,7 @@ const createTestHandler = () => {
         writeDenyList: () => Promise.resolve(),
       },
     },
-    revocations: { subscribe: () => () => undefined },
+    revocations: { listInForce: () => [], subscribe: () => () => undefined },
     metrics: { denyListUpdated: () => undefined },
     by: 'authority',
     record: () => Promise.resolve(),

@@ -34,7 +34,7 @@ export type RunEndHandlerDeps = Pick<
 > & {
   readonly cluster: Pick<ClusterClient, 'identity' | 'revocations' | 'createRoleLease'>;
   readonly issuer: Pick<Issuer, 'cloud'>;
-  readonly revocations: Pick<RevocationWatch, 'subscribe'>;
+  readonly revocations: Pick<RevocationWatch, 'listInForce' | 'subscribe'>;
   readonly metrics: Pick<AuthorityMetrics, 'denyListUpdated'>;
 };
 
@@ -66,6 +66,7 @@ export const createRunEndHandler = (
     ...deps,
     roles: settings.roles,
     list: cluster.revocations.list,
+    listInForce: revocations.listInForce,
     create: cluster.revocations.create,
     lease: (role) => cluster.createRoleLease(buildLeaseName(role), LEASE_SECONDS),
     write,

@@ -9,11 +9,3 @@ export type StoredObject = {
   readonly spec?: unknown;
   readonly status?: unknown;
 };
-
-/** Identifies an object and its spec: what only changes its status leaves the key as it is. */
-export const buildGenerationKey = ({ metadata: { uid, generation = 0 } }: StoredObject): string =>
-  `${uid} ${generation}`;
-
-/** The same of all objects, in whatever order they are listed. */
-export const buildGenerationsKey = (all: readonly StoredObject[]): string =>
-  all.map(buildGenerationKey).sort().join();

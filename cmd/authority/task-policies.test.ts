@@ -93,6 +93,13 @@ describe('watchTaskPolicies', () => {
     expect(policies.current().version).toBe('two');
   });
 
+  it('returns another text of the same generation, which a restored cluster may have', () => {
+    const { policies, sendState } = startTestWatch();
+    sendState(buildPolicy('a', 'one'));
+    sendState(buildPolicy('a', 'two'));
+    expect(policies.current().version).toBe('two');
+  });
+
   it('reports the end of each exception, and none after it was removed', () => {
     const { sendState, ends } = startTestWatch();
     sendState(buildPolicy('a', 'one'), buildPolicy('b', 'until'));

@@ -7,12 +7,13 @@ import type { CompiledPolicies } from '../../lib/policy/compiled-policies.ts';
 import { getExceptionEnd } from '../../lib/policy/vend-exceptions.ts';
 import type { PolicyEnd } from '../../lib/edge/telemetry/authority-metrics.ts';
 import { computeBackoffMs } from '../../lib/async/backoff.ts';
+import { buildSpecKey, buildSpecsKey } from '../../lib/server/spec-keys.ts';
 import type { WatchSync } from '../../lib/server/watch-sync.ts';
 import type { OnFailure } from './failures.ts';
 import { createAuditQueue } from './audit-queue.ts';
 import { startStatusWriter, type PolicyStatusDeps } from './policy-status.ts';
 import type { WatchResources } from './resource-watch.ts';
-import { buildGenerationKey, buildGenerationsKey, type StoredObject } from './stored-objects.ts';
+import type { StoredObject } from './stored-objects.ts';
 
 /** The current policies, compiled. */
 export type TaskPolicies<P extends CompiledPolicies> = {
@@ -54,7 +55,7 @@ export const watchTaskPolicies = <P extends CompiledPolicies>(
   let fault = 'policies: expected to be listed, got no list yet';
 
   const applyPolicies = (all: readonly StoredObject[]): void => {
-    if (state !== undefined && buildGenerationsKey(all) === buildGenerationsKey(state.all)) {
+    if (state !== undefined && buildSpecsKey(all) === buildSpecsKey(state.all)) {
       state = { ...state, all };
     } else {
       try {
@@ -133,11 +134,11 @@ const buildPolicyEvents = (
     const message = `${all.length} TaskPolicies at start`;
     return [{ kind: 'policy.changed', at, subject: ALL_POLICIES, message, decision }];
   }
-  const previousKeys = new Set(before.map(buildGenerationKey));
+  const previousKeys = new Set(before.map(buildSpecKey));
   const names = new Set(all.map(({ metadata }) => metadata.name));
   return [
     ...all
-      .filter((policy) => !previousKeys.has(buildGenerationKey(policy)))
+      .filter((policy) => !previousKeys.has(buildSpecKey(policy)))
       .map(({ metadata }) =>
         event(metadata.name, `applied, generation ${metadata.generation ?? 0}`),
       ),

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { ExportResultCode } from '@opentelemetry/core';
 import type { ReadableSpan, SpanExporter } from '@opentelemetry/sdk-trace-base';
 
+import { listExemplars, PROMETHEUS_ACCEPT } from '../../test/kit/openmetrics.ts';
 import { createOtlpTracing } from '../../lib/edge/telemetry/otlp-tracing.ts';
 import {
   buildExchangeForm,
@@ -22,7 +23,7 @@ beforeAll(async () => {
 afterAll(() => harness.close());
 
 describe('tracing of an exchange', () => {
-  it('has a span of each step below that of the request, and STS gets the trace', async () => {
+  it('has a span of each step, a trace that STS gets, and exemplars with its ID', async () => {
     const spans: ReadableSpan[] = [];
     const exporter: SpanExporter = {
       export: (given, done) => {
@@ -46,9 +47,15 @@ describe('tracing of an exchange', () => {
       { traceparent },
     );
     expect([issued.status, refused.status]).toEqual([200, 400]);
+    const metrics = await replica.telemetry('/metrics', { Accept: PROMETHEUS_ACCEPT });
     await replica.authority.drain();
 
     const requestId = issued.headers['x-request-id'];
+    const durations = 'valetkey_authority_request_duration_seconds';
+    expect(listExemplars(metrics.text, durations)).toEqual([
+      { run_id: issued.body['run'], trace_id: TRACE },
+      { request_id: refused.headers['x-request-id'], trace_id: TRACE },
+    ]);
     const server = spans.find((span) => span.attributes['valetkey.request_id'] === requestId);
     const below = spans.filter(
       (span) => span.parentSpanContext?.spanId === server?.spanContext().spanId,
@@ -72,6 +79,7 @@ describe('tracing of an exchange', () => {
     );
     for (const secret of [token, 'one-customer', 'acme', 'nightly', 'secret-1', 'live', 'agent']) {
       expect(text).not.toContain(secret);
+      expect(JSON.stringify(listExemplars(metrics.text, durations))).not.toContain(secret);
     }
   });
 });

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 
 import { createWatchSync } from '../../lib/server/watch-sync.ts';
+import type { WatchResources } from './resource-watch.ts';
 import type { StoredObject } from './stored-objects.ts';
 import { watchUpstreams, type UpstreamWatch } from './upstream-watch.ts';
 
@@ -21,10 +22,12 @@ const build = (generation: number, status = {}): StoredObject => ({
 
 describe('watchUpstreams', () => {
   it('says when Upstreams were created, changed or deleted, and not when their status was', () => {
-    let setState: (all: readonly StoredObject[]) => void = () => undefined;
+    let deliver: Parameters<WatchResources<StoredObject>>[0]['onState'] = () => undefined;
+    const setState = (all: readonly StoredObject[]): void =>
+      deliver(all, { isRestored: false, version: '8' });
     const started = watchUpstreams({
       watch: ({ onState }) => {
-        setState = onState;
+        deliver = onState;
         return () => undefined;
       },
       staleAfterSeconds: 60,

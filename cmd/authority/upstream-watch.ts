@@ -3,12 +3,13 @@ import type { Task } from '../../lib/contract/task.ts';
 import { RequestError } from '../../lib/exchange/token-refusal.ts';
 import { findTaskUpstream, type Upstreams } from '../../lib/policy/upstream-pairs.ts';
 import { formatFieldError } from '../../lib/schema/field-error.ts';
+import { buildSpecsKey } from '../../lib/server/spec-keys.ts';
 import type { WatchSync } from '../../lib/server/watch-sync.ts';
 import { parseStoredUpstreams } from '../../lib/upstreams/stored-upstreams.ts';
 import type { HttpUpstream, PostgresUpstream, Upstream } from '../../lib/upstreams/upstream.ts';
 import type { OnFailure } from './failures.ts';
 import type { WatchResources } from './resource-watch.ts';
-import { buildGenerationsKey, type StoredObject } from './stored-objects.ts';
+import type { StoredObject } from './stored-objects.ts';
 import { startUpstreamStatus, type UpstreamStatusDeps } from './upstream-status.ts';
 
 export type UpstreamWatch = {
@@ -49,7 +50,7 @@ export const watchUpstreams = (deps: UpstreamWatchDeps): UpstreamWatch => {
   const stop = watch({
     onState: (all) => {
       upstreams = parseStoredUpstreams(all);
-      const key = buildGenerationsKey(all);
+      const key = buildSpecsKey(all);
       stored = all;
       // What this writes itself must not start another pass.
       if (key === seen) return;

@@ -9,6 +9,7 @@ import type { ClusterClient } from './cluster.ts';
 import type { AuthorityConfig } from './config.ts';
 import type { OnFailure } from './failures.ts';
 import { startIssuerLookup, type IssuerLookup } from './issuer-lookup.ts';
+import type { RevocationMemory } from './revocation-memory.ts';
 import { watchRevocations, type RevocationWatch } from './revocation-watch.ts';
 import { refuseToRead } from './secret-sources.ts';
 import { createProbe } from './upstream-status.ts';
@@ -44,6 +45,7 @@ export type WatchDeps = {
     'taskPoliciesCounted' | 'policyExceptions' | 'revocationsCounted' | 'upstreamsChecked'
   >;
   readonly syncs: WatchSyncs;
+  readonly revocationMemory: RevocationMemory;
   readonly record: Recorder;
   /** The authority's own name at the API server. */
   readonly by: string;
@@ -79,12 +81,17 @@ export const startWatches = ({ platform }: AuthorityConfig, deps: WatchDeps): Wa
     revocations: watchRevocations({
       sync: syncs.revocations,
       watch: cluster.watchRevocations,
+      memory: deps.revocationMemory,
       by,
       record,
       clock,
       random,
       onFailure,
       onCount: metrics.revocationsCounted,
+      create: cluster.revocations.create,
+      maxLifetimeSeconds: platform.tasks.maxLifetimeSeconds,
+      onLost: (count) =>
+        log.warn('the cluster was restored: lost revocations are created again', { count }),
     }),
     upstreams: watchUpstreams({
       sync: syncs.upstreams,

@@ -25,6 +25,7 @@ import {
 } from './command-line.ts';
 import type { ClusterOptions } from './cluster.ts';
 import { createFileReader, readText } from './files.ts';
+import { withProgress } from './progress.ts';
 import {
   getPublishedKeys,
   parseHeads,
@@ -103,14 +104,18 @@ const verifyFiles = async (
     throw createUsageError([{ path: 'files', expected: 'audit files, or --calls', got: 'none' }]);
   }
   const recorded: RecordedHead[] = [];
-  const records =
-    files.length === 0 ? [] : [await verifyRecords(files, { options, shell, recorded })];
-  const logs = callLogs.map((path) => createFileReader(shell.io, path));
-  const calls =
-    logs.length === 0
-      ? []
-      : [await verifyCalls(logs, { heads: recorded, isMissingStartAllowed: partial })];
-  printResult(shell, buildVerifyResult([...records, ...calls.map(toCallsResult)]), output);
+  const verify = async (): Promise<readonly PartialResult[]> => {
+    const records =
+      files.length === 0 ? [] : [await verifyRecords(files, { options, shell, recorded })];
+    const logs = callLogs.map((path) => createFileReader(shell.io, path));
+    const calls =
+      logs.length === 0
+        ? []
+        : [await verifyCalls(logs, { heads: recorded, isMissingStartAllowed: partial })];
+    return [...records, ...calls.map(toCallsResult)];
+  };
+  const results = await withProgress('verifying audit files', verify, shell.io);
+  printResult(shell, buildVerifyResult(results), output);
 };
 
 /** @param deps.recorded receives the heads of journals that the records state */

@@ -72,7 +72,7 @@ export const printResult = (
   result: CommandResult,
   format: Format,
 ): void => {
-  io.out(renderResult(result, format));
+  io.out(renderResult(result, format, io));
   setExitCode(toExitCode(result));
 };
 

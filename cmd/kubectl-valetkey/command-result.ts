@@ -1,6 +1,6 @@
 import { Document, visit } from 'yaml';
 
-import { escapeInvisible } from '../../lib/schema/field-error.ts';
+import { renderLine, type TextLine } from './text-line.ts';
 
 /** Output of a command, as text lines and as an object for programs. */
 export type CommandResult = {
@@ -8,7 +8,7 @@ export type CommandResult = {
   readonly isHealthy: boolean;
   /** Whether everything that it checked could be decided; absent: it could. */
   readonly isDecided?: boolean;
-  readonly lines: readonly string[];
+  readonly lines: readonly TextLine[];
   readonly json: object;
   /** As SARIF, for a command that offers it. */
   readonly sarif?: object;
@@ -16,14 +16,19 @@ export type CommandResult = {
 
 export type Format = 'text' | 'json' | 'yaml' | 'sarif';
 
-/** Renders a result; escapes every character that could control a terminal. */
+/**
+ * Renders a result; escapes every character that could control a terminal.
+ *
+ * @param options.hasColor whether text has colors
+ */
 export const renderResult = (
   { lines, json, sarif = json }: CommandResult,
   format: Format,
+  { hasColor }: { readonly hasColor?: boolean | undefined } = {},
 ): string => {
   switch (format) {
     case 'text':
-      return lines.map((line) => `${escapeInvisible(line)}\n`).join('');
+      return lines.map((line) => renderLine(line, hasColor)).join('');
     case 'json':
       return renderJson(json);
     case 'sarif':

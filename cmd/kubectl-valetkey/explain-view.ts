@@ -1,10 +1,10 @@
 import { MINTED_TEXT } from '../../lib/catalog/minting-actions.ts';
 import type { PolicyDecision } from '../../lib/policy/decision.ts';
 import type { Delegated, Delivery } from '../../lib/contract/task.ts';
-import type { Revocability } from '../../lib/upstreams/revocability.ts';
 import { formatFieldError, formatWithHint } from '../../lib/schema/field-error.ts';
 import type { CommandResult } from './command-result.ts';
 import type { ExplainedKey, ExplainedTask } from './explained-task.ts';
+import { formatRevocable } from './explained-upstream.ts';
 import type { ExplainedPod } from './explain-report.ts';
 import { formatNamespaceSettings } from './namespace-settings.ts';
 import type { ListedException } from './vend-report.ts';
@@ -56,7 +56,7 @@ const formatTask = ({
     ['role', [role]],
     ['upstream', upstream === undefined ? [] : [`${upstream.name}, protocol ${upstream.protocol}`]],
     ['enforcedBy', rest.enforcedBy === 'gateway' ? ['gateway'] : []],
-    ['revocable', upstream === undefined ? [] : [REVOCABLE_TEXT[upstream.revocable]]],
+    ['revocable', upstream === undefined ? [] : [formatRevocable(upstream)]],
     ['pinned', upstream?.pinned ?? []],
     ['key', rest.key === undefined ? [] : [formatKey(rest.key)]],
     ['consumers', [containers.join(', ')]],
@@ -120,12 +120,6 @@ const formatMissingDecision = ({
   return needsUpstream
     ? 'not evaluated: the files contain no Upstream'
     : 'not evaluated: the files contain no TaskPolicy';
-};
-
-const REVOCABLE_TEXT: Readonly<Record<Revocability, string>> = {
-  no: 'no: the secret stays valid when a run ends',
-  token: 'token: it is issued for each run and revoked at its end',
-  role: 'role: it is created for each run and dropped at its end',
 };
 
 const formatDecision = ({ outcome, policies, reasons }: PolicyDecision): readonly string[] => [

@@ -107,7 +107,12 @@ export const explainTask = async (
     ...(policy !== undefined && { policy }),
     outlivesRun: isAws ? await listOutliving(task, options.loadCatalog) : [],
     enforcedBy: isAws ? 'cloud' : 'gateway',
-    ...(upstream && { upstream: explainUpstream(task, upstream) }),
+    ...(upstream && {
+      upstream: explainUpstream(
+        upstream,
+        task.allow.flatMap(({ resources }) => resources),
+      ),
+    }),
     ...(task.provider === 'http' && { key: explainKey(options) }),
     ...(isAws && { sessionPolicy: buildScope() }),
     faults: [...bound.faults, ...faults],

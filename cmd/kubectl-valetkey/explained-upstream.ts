@@ -10,34 +10,57 @@ import type { FieldError } from '../../lib/schema/field-error.ts';
 import { getRevocability, type Revocability } from '../../lib/upstreams/revocability.ts';
 import type { Upstream } from '../../lib/upstreams/upstream.ts';
 
-/** What `explain` shows of the Upstream of a task. */
+/** What `explain`, `status` and `lint` show of an Upstream. */
 export type ExplainedUpstream = {
   readonly name: string;
   readonly protocol: TaskProtocol;
   /** What the end of a run revokes. */
   readonly revocable: Revocability;
-  /** What the Upstream fixes of the task's calls: tools by their digests, models by their names. */
+  /** What the Upstream fixes of calls: tools by their digests, models by their names. */
   readonly pinned: readonly string[];
 };
 
-export const explainUpstream = ({ allow }: Task, upstream: Upstream): ExplainedUpstream => ({
+/** @param resources of a task, whose tools alone are shown; absent: every tool */
+export const explainUpstream = (
+  upstream: Upstream,
+  resources?: readonly string[],
+): ExplainedUpstream => ({
   name: upstream.name,
   protocol: getUpstreamProtocol(upstream),
   revocable: getRevocability(upstream),
-  pinned: listPinned(
-    allow.flatMap(({ resources }) => resources),
-    upstream,
-  ),
+  pinned: listPinned(upstream, resources),
 });
 
-const listPinned = (resources: readonly string[], upstream: Upstream): readonly string[] => {
+const listPinned = (
+  upstream: Upstream,
+  resources: readonly string[] | undefined,
+): readonly string[] => {
   if (upstream.kind === 'postgres') return [];
   const { tools, rules } = upstream;
-  const named = new Set(resources.flatMap((resource) => listNamedTools(tools, resource)));
+  const named = new Set(resources?.flatMap((resource) => listNamedTools(tools, resource)) ?? tools);
   return [
     ...[...named].map(({ name, digest, level = 'Write' }) => `tool ${name} ${digest} (${level})`),
     ...(rules.models ?? []).map((model) => `model ${model}`),
   ];
+};
+
+const REVOCABLE_TEXT: Readonly<Record<Revocability, string>> = {
+  no: 'no: the secret stays valid when a run ends',
+  token: 'token: it is issued for each run and revoked at its end',
+  role: 'role: it is created for each run and dropped at its end',
+};
+
+/** What the end of a run revokes, for people. */
+export const formatRevocable = ({ revocable }: Pick<ExplainedUpstream, 'revocable'>): string =>
+  REVOCABLE_TEXT[revocable];
+
+/** Counts what is pinned: `2 tools`, `1 model` or `-`. */
+export const summarizePinned = ({ pinned }: Pick<ExplainedUpstream, 'pinned'>): string => {
+  const counts = (['tool', 'model'] as const).flatMap((kind) => {
+    const count = pinned.filter((each) => each.startsWith(`${kind} `)).length;
+    return count === 0 ? [] : [`${count} ${kind}${count === 1 ? '' : 's'}`];
+  });
+  return counts.join(', ') || '-';
 };
 
 /** The Upstream of a task, where it is known, and the errors that admission would report. */

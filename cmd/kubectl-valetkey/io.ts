@@ -12,6 +12,8 @@ export type Io = {
   readonly columns?: number;
   /** Whether standard output shows colors: a terminal, unless NO_COLOR is set. */
   readonly hasColor?: boolean;
+  /** Whether people see standard error: a terminal. */
+  readonly showsProgress?: boolean;
   /** Lists the manifests of a folder, at any depth; other paths are returned as they are. */
   readonly listFiles: (path: string) => Promise<readonly string[]>;
   /** Streams a file; `-` is standard input. */

@@ -5,8 +5,16 @@ import { buildExemptionNotes } from '../../lib/injection/exemptions.ts';
 import { findNearMisses } from '../../lib/injection/near-misses.ts';
 import { toMapping } from '../../lib/schema/mapping.ts';
 import { checkWrittenPolicy } from '../../lib/policy/policy-findings.ts';
+import type { Upstreams } from '../../lib/policy/upstream-pairs.ts';
 import { formatWithHint, type FieldError } from '../../lib/schema/field-error.ts';
 import { parseUpstream } from '../../lib/upstreams/upstream-parser.ts';
+import {
+  explainUpstream,
+  findExplainedUpstream,
+  formatRevocable,
+  summarizePinned,
+  type ExplainedUpstream,
+} from './explained-upstream.ts';
 import type { Position } from './manifest-positions.ts';
 import type { Manifest, ManifestPod } from './manifests.ts';
 import { toNamespaceSettings, type NamespaceSettings } from './namespace-settings.ts';
@@ -48,6 +56,8 @@ export type LintReport = {
   readonly findings: readonly Finding[];
   /** Settings of the namespaces of checked pods, without duplicates. */
   readonly namespaces: readonly NamespaceSettings[];
+  /** Of the files, and those that tasks of checked pods name where they are known, without duplicates. */
+  readonly upstreams: readonly ExplainedUpstream[];
 };
 
 export type LintOptions = {
@@ -57,6 +67,8 @@ export type LintOptions = {
   readonly namespace: string;
   readonly readPodContext: ReadSourcedPodContext;
   readonly evaluatePolicy: EvaluatePolicy;
+  /** Absent: they are not known. */
+  readonly upstreams?: Upstreams;
   /** Milliseconds since the epoch. */
   readonly now: number;
 };
@@ -88,6 +100,9 @@ export const lintFiles = async (
   const namespaces = new Map(
     checked.flatMap(({ settings }) => settings.map((each) => [each.namespace, each] as const)),
   );
+  const upstreams = new Map(
+    checked.flatMap((each) => each.upstreams.map((upstream) => [upstream.name, upstream] as const)),
+  );
   return {
     checkedCount: checked.length,
     otherCount: results.length - checked.length,
@@ -95,6 +110,7 @@ export const lintFiles = async (
       found.map((each) => ({ ...location, ...each })),
     ),
     namespaces: [...namespaces.values()],
+    upstreams: [...upstreams.values()],
   };
 };
 
@@ -106,7 +122,10 @@ type UnplacedFinding = Omit<Finding, 'file' | 'document' | 'object'>;
 type ObjectResult = {
   readonly found: readonly UnplacedFinding[];
   readonly settings: readonly NamespaceSettings[];
+  readonly upstreams: readonly ExplainedUpstream[];
 };
+
+const NOTHING_NAMED = { settings: [], upstreams: [] };
 
 /** @returns undefined for an object that contains nothing to check */
 const lintObject = async (
@@ -122,7 +141,7 @@ const lintObject = async (
     case 'unreadable':
       return {
         found: content.faults.map((fault) => toPlacedFinding(fault, 'manifest_unreadable')),
-        settings: [],
+        ...NOTHING_NAMED,
       };
     case 'policy': {
       const { faults, warnings } = checkWrittenPolicy(
@@ -133,12 +152,13 @@ const lintObject = async (
         ...toFinding(fault, 'task_policy_invalid'),
         ...findPosition(fault, content.toFilePosition),
       }));
-      return { found: [...placed, ...warnings.map(toWarning)], settings: [] };
+      return { found: [...placed, ...warnings.map(toWarning)], ...NOTHING_NAMED };
     }
     case 'upstream': {
       const parsed = parseUpstream(content.stored);
-      const faults = parsed.ok ? [] : parsed.faults;
-      return { found: faults.map((fault) => toFinding(fault, 'upstream_invalid')), settings: [] };
+      if (parsed.ok) return { found: [], settings: [], upstreams: [explainUpstream(parsed.value)] };
+      const found = parsed.faults.map((fault) => toFinding(fault, 'upstream_invalid'));
+      return { found, ...NOTHING_NAMED };
     }
     case 'workload':
       return lintWorkload(manifest, content, options);
@@ -176,6 +196,10 @@ const lintWorkload = async (
     settings: checked.flatMap(({ result: { namespace: checkedIn, podContext } }) =>
       podContext ? [toNamespaceSettings(checkedIn, podContext, options.platform)] : [],
     ),
+    upstreams: checked
+      .flatMap(({ result: { tasks } }) => tasks)
+      .flatMap((task) => findExplainedUpstream(task, options.upstreams).upstream ?? [])
+      .map((upstream) => explainUpstream(upstream)),
   };
 };
 
@@ -248,3 +272,11 @@ export const formatFinding = (finding: Finding): string => {
   const prefix = severity === 'warning' ? 'warning: ' : '';
   return `${location}: document ${document}, ${object}: ${prefix}${message}`;
 };
+
+/** `Upstream wiki: enforced by the gateway; revocable no: …; pinned: 2 tools`. */
+export const formatUpstream = (upstream: ExplainedUpstream): string =>
+  [
+    `Upstream ${upstream.name}: enforced by the gateway`,
+    `revocable ${formatRevocable(upstream)}`,
+    `pinned: ${summarizePinned(upstream)}`,
+  ].join('; ');

@@ -83,6 +83,20 @@ describe('lint', () => {
     expect(code).toBe(1);
   });
 
+  it('shows findings and the counts in colors on a terminal alone', async () => {
+    const files = {
+      'platform.yaml': PLATFORM,
+      'pod.yaml': `${buildPod(good)}---\n${buildPod(bad)}`,
+    };
+    const words = ['lint', '--platform', 'platform.yaml', 'pod.yaml'];
+    const { out } = await runCli(words, { files, hasColor: true });
+    const lines = out.split('\n');
+    expect(lines.find((line) => line.includes('s3:GetObjct'))).toMatch(/^\u001b\[31m.*\u001b\[0m$/);
+    expect(lines.find((line) => line.includes('warning: '))).toMatch(/^\u001b\[33m/);
+    expect(lines.find((line) => line.includes('objects checked'))).toMatch(/^\u001b\[31m/);
+    expect((await runCli(words, { files })).out).not.toContain('\u001b');
+  });
+
   it('reads keys without a value as absent, as Helm writes them', async () => {
     const spec = '  nodeSelector:\n  volumes:\n  initContainers:\n  hostAliases:\n  resources:\n';
     const { code, out } = await runLintOn({ 'pod.yaml': buildPod(`${good}\n  labels:`, spec) });
@@ -238,6 +252,9 @@ describe('lint', () => {
     expect(known.out).toContain(
       'role: expected the name of an Upstream of this cluster; the nearest is code, got "cod"',
     );
+    const info =
+      'Upstream code: enforced by the gateway; revocable no: the secret stays valid when a run ends; pinned: -\n';
+    expect(known.out.split(info)).toHaveLength(2);
     const unknown = await runLintOn(files, words);
     expect(unknown.out).toContain('the Upstreams of the cluster are unknown');
     const broken = await runLintOn({ 'upstream.yaml': upstream('{url: "http://x"}') }, [
@@ -248,6 +265,25 @@ describe('lint', () => {
       findings: [{ code: 'upstream_invalid' }, { code: 'upstream_invalid' }],
     });
     expect([known.code, unknown.code, broken.code]).toEqual([1, 0, 1]);
+  });
+
+  it('says of the Upstreams of tasks what the end of a run revokes, and what is pinned', async () => {
+    const present = { header: { name: 'authorization', template: 'Bearer {secret}' } };
+    const vault = { vault: { address: 'https://vault.example', mount: 'jwt', role: 'agents' } };
+    const url = 'https://api.example';
+    const spec = { url, present, secret: vault, models: ['gpt-x', 'gpt-y'] };
+    const task = { provider: 'http', role: 'model', lifetime: '10m' };
+    const allow = [{ actions: ['http:POST'], resources: [`${url}/v1/chat`] }];
+    const annotation = `\n    task.valetkey.dev/chat: |\n      ${JSON.stringify({ ...task, allow })}`;
+    const { out } = await runCli(['lint', 'pod.yaml', '--context', 'prod', '-o', 'json'], {
+      files: { 'pod.yaml': buildPod(annotation) },
+      cluster: {
+        listUpstreams: () => Promise.resolve([{ metadata: { name: 'model' }, spec }] as never),
+      },
+    });
+    expect(JSON.parse(out)).toMatchObject({
+      upstreams: [{ name: 'model', revocable: 'token', pinned: ['model gpt-x', 'model gpt-y'] }],
+    });
   });
 
   it('reads the settings from the cluster by default', async () => {

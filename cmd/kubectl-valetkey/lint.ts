@@ -19,11 +19,19 @@ import { formatFileName, readText } from './files.ts';
 import { readManifestFiles } from './file-pods.ts';
 import { compileAppliedPolicies, compileFilePolicies, createLintPolicy } from './lint-policy.ts';
 import { buildSarif } from './lint-sarif.ts';
-import { formatFinding, lintFiles, type LintReport, type ManifestFile } from './lint-report.ts';
+import {
+  formatFinding,
+  formatUpstream,
+  lintFiles,
+  type Finding,
+  type LintReport,
+  type ManifestFile,
+} from './lint-report.ts';
 import { readManifests, type Manifest } from './manifests.ts';
 import { formatNamespaceSettings } from './namespace-settings.ts';
 import { readDefaultPlatform, readPlatformFile, findClusterPlatform } from './platform-settings.ts';
 import { createPodContextReader } from './pod-context.ts';
+import { colorLines, type Color } from './text-line.ts';
 import { EXIT, ToolError } from './tool-error.ts';
 import { wrapLine } from './wrapped-text.ts';
 import { findFileUpstreams, readAppliedUpstreams } from './upstream-objects.ts';
@@ -102,7 +110,10 @@ const runLint = async (paths: readonly string[], options: Options, shell: Shell)
     ...{ ...known, ...(policies && { policies }) },
     ...(upstreams && { upstreams }),
   });
-  const report = await lintFiles(files, { ...known, namespace, evaluatePolicy });
+  const report = await lintFiles(files, {
+    ...{ ...known, namespace, evaluatePolicy },
+    ...(upstreams && { upstreams }),
+  });
   const allNotes = [...notes, ...policyResult.notes];
   const result = buildLintResult(report, allNotes, io.columns);
   const isFailure = options.failureThreshold === 'warning' && report.findings.length > 0;
@@ -188,9 +199,11 @@ const readPolicies = async (
   }
 };
 
+const COLORS: Readonly<Record<Finding['severity'], Color>> = { fault: 'red', warning: 'yellow' };
+
 /** Builds the output of `lint`. */
 const buildLintResult = (
-  { checkedCount, otherCount, findings, namespaces }: LintReport,
+  { checkedCount, otherCount, findings, namespaces, upstreams }: LintReport,
   notes: readonly string[],
   columns: number | undefined,
 ): CommandResult => {
@@ -201,16 +214,23 @@ const buildLintResult = (
     `faults: ${faults}`,
     `warnings: ${findings.length - faults}`,
   ].join(', ');
-  const lines = [
-    ...findings.map(formatFinding),
+  const wrap = (line: string, color?: Color) => colorLines(wrapLine(line, columns), color);
+  const plain = [
     ...namespaces.map(formatNamespaceSettings),
+    ...upstreams.map(formatUpstream),
     ...notes,
-    counts,
   ];
   return {
     isHealthy: faults === 0,
-    lines: lines.flatMap((line) => wrapLine(line, columns)),
-    json: { checked: checkedCount, withoutTasks: otherCount, faults, findings, namespaces, notes },
+    lines: [
+      ...findings.flatMap((found) => wrap(formatFinding(found), COLORS[found.severity])),
+      ...plain.flatMap((line) => wrap(line)),
+      ...wrap(counts, faults === 0 ? 'green' : 'red'),
+    ],
+    json: {
+      ...{ checked: checkedCount, withoutTasks: otherCount, faults },
+      ...{ findings, namespaces, upstreams, notes },
+    },
     sarif: buildSarif(findings),
   };
 };

@@ -25,6 +25,7 @@ const io: Io = {
   ...(process.stdout.isTTY && { columns: process.stdout.columns }),
   // False if NO_COLOR is set.
   hasColor: process.stdout.isTTY && process.stdout.hasColors(),
+  showsProgress: process.stderr.isTTY,
   listFiles,
   streamFile,
   writeFile: writeText,

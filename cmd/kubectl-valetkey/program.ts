@@ -38,7 +38,8 @@ Exit status:
   1  problems found
   2  invalid usage
   3  the cluster is unreachable or denied a request
-  4  no problems found, but audit records or calls that cannot be verified`;
+  4  no problems found, but audit records or calls that cannot be verified
+  130  interrupted before a result`;
 
 /** Builds the program and its commands without running any of them. */
 export const createProgram = (shell: Shell): Command => {

@@ -1,7 +1,10 @@
 import { formatTarget } from '../../lib/revocation/observed-revocations.ts';
 import type { CommandResult } from './command-result.ts';
+import { summarizePinned } from './explained-upstream.ts';
 import type { InstallationStatus } from './installation-status.ts';
 import { formatAge, renderTable } from './table.ts';
+import type { UpstreamState } from './upstream-states.ts';
+import { colorLines } from './text-line.ts';
 import { STATE_TEXT, type VendingTask } from './vend-report.ts';
 
 /** Builds the output of `status`; `now` is in milliseconds since the epoch. */
@@ -22,9 +25,11 @@ export const buildStatusResult = (state: InstallationStatus, now: number): Comma
     ...renderVendTables(state),
     '',
     ...(state.problems.length === 0
-      ? ['No problems found.']
-      : ['Problems:', ...state.problems.map(indent)]),
-    ...(state.warnings.length === 0 ? [] : ['Warnings:', ...state.warnings.map(indent)]),
+      ? colorLines(['No problems found.'], 'green')
+      : colorLines(['Problems:', ...state.problems.map(indent)], 'red')),
+    ...(state.warnings.length === 0
+      ? []
+      : colorLines(['Warnings:', ...state.warnings.map(indent)], 'yellow')),
   ],
   json: state,
 });
@@ -107,13 +112,19 @@ const renderUpstreamTable = ({ upstreams }: InstallationStatus): readonly string
     : [
         '',
         ...renderTable(
-          ['UPSTREAM', 'TARGET', 'SECRET FROM', 'READY', 'SECRET FOUND', 'REACHABLE', 'REASON'],
-          upstreams.map(({ name, target, source, isReady, secretFound, reachable, reason }) => [
-            ...[name, target, source, isReady ? 'yes' : 'no'],
-            ...[formatCondition(secretFound), formatCondition(reachable), reason],
-          ]),
+          [
+            ...['UPSTREAM', 'TARGET', 'SECRET FROM', 'REVOCABLE', 'PINNED'],
+            ...['READY', 'SECRET FOUND', 'REACHABLE', 'REASON'],
+          ],
+          upstreams.map(toUpstreamRow),
         ),
       ];
+
+const toUpstreamRow = (state: UpstreamState): readonly string[] => [
+  ...[state.name, state.target, state.source],
+  ...[state.revocable || '-', summarizePinned(state), state.isReady ? 'yes' : 'no'],
+  ...[formatCondition(state.secretFound), formatCondition(state.reachable), state.reason],
+];
 
 const formatCondition = (status: string): string => ({ True: 'yes', False: 'no' })[status] ?? '-';
 

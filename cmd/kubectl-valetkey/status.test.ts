@@ -43,12 +43,17 @@ const expired = await createCertificateAuthority({
   lifetimeMs: DAY_MS,
 });
 
-const buildUpstreamResource = (name: string, secret: object, conditions: readonly object[]) => ({
+const buildUpstreamResource = (
+  name: string,
+  secret: object,
+  conditions: readonly object[],
+  members: object = {},
+) => ({
   metadata: { name, uid: name, resourceVersion: '1', generation: 1 },
   spec: {
     url: 'https://api.example',
     present: { header: { name: 'authorization', template: 'Bearer {secret}' } },
-    secret,
+    ...{ secret, ...members },
   },
   status: {
     conditions: conditions.map((each) => ({ ...each, observedGeneration: 1, message: 'why' })),
@@ -69,15 +74,15 @@ describe('status', () => {
           { type: 'Reachable', ...unreachable },
           { type: 'Ready', ...unreachable },
         ]),
-        buildUpstreamResource('model-api', kubernetes, [found, ready]),
+        buildUpstreamResource('model-api', kubernetes, [found, ready], { models: ['gpt-x'] }),
         buildUpstreamResource('new', kubernetes, []),
       ]);
     const { out, code } = await runCli(['status'], { cluster: { listUpstreams } });
     expect(out).toContain(`
-UPSTREAM   TARGET               SECRET FROM  READY  SECRET FOUND  REACHABLE  REASON
-model-api  https://api.example  kubernetes   yes    yes           -          Valid
-new        https://api.example  kubernetes   no     -             -          NotEvaluated
-notes      https://api.example  vault        no     yes           no         Unreachable
+UPSTREAM   TARGET               SECRET FROM  REVOCABLE  PINNED   READY  SECRET FOUND  REACHABLE  REASON
+model-api  https://api.example  kubernetes   no         1 model  yes    yes           -          Valid
+new        https://api.example  kubernetes   no         -        no     -             -          NotEvaluated
+notes      https://api.example  vault        token      -        no     yes           no         Unreachable
 `);
     expect(out).toContain(`Problems:
   Upstream new: no authority has evaluated this version
@@ -156,6 +161,9 @@ No problems found.
     const { code, out } = await runCli(['status'], { platform });
     expect(out).toContain("Warnings:\n  tasks.accountIds is ['*']: a task may name a role");
     expect(code).toBe(0);
+    const colored = await runCli(['status'], { platform, hasColor: true });
+    expect(colored.out).toContain('\u001b[32mNo problems found.\u001b[0m\n\u001b[33mWarnings:');
+    expect(out).not.toContain('\u001b');
   });
 
   const replaceParameters = (

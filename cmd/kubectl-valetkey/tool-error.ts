@@ -1,7 +1,15 @@
 import { formatFieldError, type FieldError } from '../../lib/schema/field-error.ts';
 
 /** Exit status of the program; `--help` lists the values. */
-export const EXIT = { ok: 0, problems: 1, usage: 2, unreachable: 3, unverified: 4 } as const;
+export const EXIT = {
+  ok: 0,
+  problems: 1,
+  usage: 2,
+  unreachable: 3,
+  unverified: 4,
+  /** As shells report the end by SIGINT. */
+  interrupted: 130,
+} as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 /** A failed command: its exit status, and the messages for the user, one per line. */

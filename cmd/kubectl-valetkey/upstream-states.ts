@@ -1,5 +1,7 @@
 import type { CustomResource } from '../../lib/edge/kubernetes/custom-resources.ts';
+import type { Revocability } from '../../lib/upstreams/revocability.ts';
 import { parseUpstream } from '../../lib/upstreams/upstream-parser.ts';
+import { explainUpstream } from './explained-upstream.ts';
 
 /** What `status` shows of an Upstream. It says nothing about a secret. */
 export type UpstreamState = {
@@ -8,6 +10,10 @@ export type UpstreamState = {
   readonly target: string;
   /** Kind of the source of its secret; `none`. */
   readonly source: string;
+  /** What the end of a run revokes; empty if the Upstream is not valid. */
+  readonly revocable: Revocability | '';
+  /** Tools and models that it pins. */
+  readonly pinned: readonly string[];
   readonly isReady: boolean;
   readonly reason: string;
   readonly message: string;
@@ -57,11 +63,17 @@ const toUpstreamState = (stored: CustomResource): UpstreamState => {
   };
 };
 
-const describeUpstream = (stored: CustomResource): Pick<UpstreamState, 'target' | 'source'> => {
+const describeUpstream = (
+  stored: CustomResource,
+): Pick<UpstreamState, 'target' | 'source' | 'revocable' | 'pinned'> => {
   const parsed = parseUpstream(stored);
-  if (!parsed.ok) return { target: '', source: '' };
+  if (!parsed.ok) return { target: '', source: '', revocable: '', pinned: [] };
   const { value } = parsed;
+  const { revocable, pinned } = explainUpstream(value);
   return value.kind === 'http'
-    ? { target: value.rules.url, source: value.access?.secret.kind ?? 'none' }
-    : { target: `${value.host}:${value.port}`, source: 'kubernetes' };
+    ? {
+        ...{ target: value.rules.url, source: value.access?.secret.kind ?? 'none' },
+        ...{ revocable, pinned },
+      }
+    : { target: `${value.host}:${value.port}`, source: 'kubernetes', revocable, pinned };
 };

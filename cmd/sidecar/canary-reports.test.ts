@@ -18,6 +18,7 @@ const report = async (code: string): Promise<boolean> => {
       scheduled += 1;
       return () => undefined;
     },
+    random: () => 0.5,
     log: { warn: () => undefined } as never,
   });
   const oversight = { ticket: 'vk1.claims.hmac', gates: [], policyVersion: 'one' };

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 
+import { computeBackoffMs } from '../../lib/async/backoff.ts';
 import type { ReportCanary } from '../../lib/calls/canaries.ts';
 import type { DecideCall } from '../../lib/calls/gates.ts';
 import { ExchangeError } from '../../lib/contract/exchange.ts';
@@ -10,11 +11,11 @@ export type CanaryReportDeps = {
   /** Absent without an authority, which makes no canaries. */
   readonly decideCall: DecideCall | undefined;
   readonly schedule: Schedule;
+  readonly random: () => number;
   readonly log: Log;
 };
 
-const FIRST_RETRY_MS = 1_000;
-const MAX_RETRY_MS = 30_000;
+const RETRY = { firstMs: 1_000, maxMs: 30_000 };
 /** The longest lifetime of a run: its ticket does not live longer. */
 const MAX_TRIES = 1_500;
 
@@ -25,6 +26,7 @@ const FINAL_CODES: ReadonlySet<string> = new Set(['call_denied', 'revoked', 'tic
 export const createCanaryReporter = ({
   decideCall,
   schedule,
+  random,
   log,
 }: CanaryReportDeps): ReportCanary => {
   const { signal } = new AbortController();
@@ -41,10 +43,9 @@ export const createCanaryReporter = ({
       } catch (thrown) {
         if (thrown instanceof ExchangeError && FINAL_CODES.has(thrown.code)) return;
       }
-      if (tries >= MAX_TRIES) return;
-      const waitMs = Math.min(FIRST_RETRY_MS * 2 ** Math.min(tries, 10), MAX_RETRY_MS);
-      schedule(waitMs, () => void send(tries + 1));
+      if (tries > MAX_TRIES) return;
+      schedule(computeBackoffMs(tries, { ...RETRY, random }), () => void send(tries + 1));
     };
-    void send(0);
+    void send(1);
   };
 };

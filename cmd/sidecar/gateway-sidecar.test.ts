@@ -23,6 +23,7 @@ import { buildTask } from '../../lib/runs/fixtures/fake-exchange.ts';
 import type { RunRegistry } from '../../lib/runs/run-registry.ts';
 import { startEmbeddedCloud } from '../../test/fakes/cloud/embedded-cloud.ts';
 import { startLocalIssuer } from '../../test/fakes/cloud/local-issuer.ts';
+import { listExemplars, PROMETHEUS_ACCEPT } from '../../test/kit/openmetrics.ts';
 import { createCredentialSource, type CredentialSource } from './credential-source.ts';
 import { createTestSubscriber } from './fixtures/test-subscriber.ts';
 import { startRecordingCloud } from './fixtures/recording-cloud.ts';
@@ -461,7 +462,17 @@ describe('a sidecar with sign tasks', () => {
     const client = await createAgent(running);
     await client.send(new GetObjectCommand(REPORT));
     await catchError(client.send(new GetObjectCommand({ Bucket: 'other', Key: 'a' })));
-    const { text } = await sendRequest({ port: running.telemetryPort, path: '/metrics' });
+    const { text } = await sendRequest({
+      ...{ port: running.telemetryPort, path: '/metrics' },
+      headers: { Accept: PROMETHEUS_ACCEPT },
+    });
+    const [run] = listExemplars(text, 'valetkey_sidecar_exchange_duration_seconds');
+    expect(run).toEqual({ run_id: expect.stringMatching(/^run-\d+$/) as unknown });
+    for (const name of ['call_duration', 'call_overhead']) {
+      const runs = listExemplars(text, `valetkey_sidecar_${name}_seconds`);
+      expect(runs.length).toBeGreaterThan(0);
+      for (const labels of runs) expect(labels).toEqual(run);
+    }
     expect(text).toContain(
       'valetkey_sidecar_calls_total{task="summarize",outcome="allowed",code="none"} 1',
     );

@@ -407,6 +407,16 @@ describe('the gateway for tasks of provider http', () => {
     );
     expect(api.calls).toHaveLength(1);
   });
+
+  it('answers a client of Vault in its own format, also when its run has ended', async () => {
+    const { call, askSidecar, readToken } = await startGateway(answer);
+    const started = await askSidecar('/v1/tasks/customer/runs', 'POST', { params: { id: 'acme' } });
+    const { run } = JSON.parse(started.text) as { run: string };
+    await askSidecar(`/v1/runs/${run}`, 'DELETE');
+    const headers = { 'x-vault-token': readToken() };
+    const refused = await call(`/r/${run}/customers/acme/orders`, { headers });
+    expect(await refused.json()).toEqual({ errors: [expect.stringContaining('(run_ended)')] });
+  });
 });
 
 describe('the journal of calls of provider http', () => {

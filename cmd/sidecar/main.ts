@@ -17,6 +17,8 @@ const log = createSidecarLog({
 
 /** The kubelet may leave 2 s after SIGTERM; most consumers have exited by then. */
 const DRAIN_MS = 500;
+/** Spans that no collector takes by then are dropped: the exporter itself would repeat for 5 s. */
+const LAST_SPANS_MS = 400;
 
 const serve = async (config: SidecarConfig): Promise<void> => {
   const terminated = new Promise((resolve) =>
@@ -43,7 +45,8 @@ const serve = async (config: SidecarConfig): Promise<void> => {
   });
   await terminated;
   await sidecar.stop();
-  await tracing.stop();
+  const late = new Promise<void>((resolve) => void schedule(LAST_SPANS_MS, resolve));
+  await Promise.race([tracing.stop(), late]);
 };
 
 const main = async (): Promise<number> => {

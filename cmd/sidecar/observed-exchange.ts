@@ -2,6 +2,7 @@ import type { Clock } from '../../lib/contract/clock.ts';
 import type { Log } from '../../lib/contract/log.ts';
 import { ExchangeError, type Exchange, type RunRequest } from '../../lib/contract/exchange.ts';
 import type { SidecarMetrics } from '../../lib/edge/telemetry/sidecar-metrics.ts';
+import type { Tracing } from '../../lib/edge/telemetry/tracing.ts';
 
 type Outcome = 'issued' | 'refused' | 'unavailable' | 'abandoned';
 
@@ -17,6 +18,7 @@ export const createObservedExchange = (
     clock,
     createRequestId,
     fixedKeyAnswers,
+    traceId,
   }: {
     metrics: SidecarMetrics;
     log: Log;
@@ -24,17 +26,22 @@ export const createObservedExchange = (
     createRequestId: () => string;
     /** Gets the latest answer of each consumer. */
     fixedKeyAnswers: Map<string, boolean>;
-  },
+  } & Pick<Tracing, 'traceId'>,
 ): Exchange => {
   return async (given, signal, onRetry) => {
     const requestId = createRequestId();
     const request = { ...given, requestId };
     const startedAt = clock.monotonic();
-    const ended = (outcome: Outcome): void =>
-      metrics.exchangeEnded(request.task.name, outcome, (clock.monotonic() - startedAt) / 1000);
+    const ended = (outcome: Outcome, run?: string): void =>
+      metrics.exchangeEnded({
+        task: request.task.name,
+        outcome,
+        seconds: (clock.monotonic() - startedAt) / 1000,
+        ids: { run, request: requestId, trace: traceId() },
+      });
     try {
       const issued = await exchange(request, signal, onRetry);
-      ended(signal.aborted ? 'abandoned' : 'issued');
+      ended(signal.aborted ? 'abandoned' : 'issued', issued.run);
       const { packedPolicyPercent: percent } = issued;
       if (percent !== undefined) metrics.packedPolicy(request.task.name, percent);
       if ('fixedKey' in issued) fixedKeyAnswers.set(request.consumer, issued.fixedKey);

@@ -7,7 +7,9 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 
 import { ExchangeError, type Exchange, type IssuedRun } from '../../lib/contract/exchange.ts';
 import type { Schedule } from '../../lib/contract/schedule.ts';
+import type { Tracing } from '../../lib/edge/telemetry/tracing.ts';
 import { buildTask } from '../../lib/runs/fixtures/fake-exchange.ts';
+import { listExemplars, PROMETHEUS_ACCEPT } from '../../test/kit/openmetrics.ts';
 import { sendRequest, createPodFolder, startTestSidecar } from './fixtures/test-sidecar.ts';
 
 type Running = Awaited<ReturnType<typeof startTestSidecar>>;
@@ -572,6 +574,38 @@ describe('probes and metrics', () => {
     // The name of a refusal code is no secret.
     const values = text.replaceAll('code="secret_echoed"', '');
     expect(values).not.toMatch(/secret|ASIA|run-\d|private-name|agent-0|exchange\.token/);
+  });
+
+  test('have the run and the trace of an exchange as its exemplar, and no secret', async () => {
+    let trace: string | undefined;
+    const wrap: Tracing['wrap'] =
+      (name, step) =>
+      async (...given) => {
+        trace = `trace-of-${name.replace('.', '-')}`;
+        return step(...given).finally(() => (trace = undefined));
+      };
+    const tracing = { wrap, traceId: () => trace };
+    const refuse: Exchange = async (request, signal) => {
+      if (request.task.name === 'mail') throw new ExchangeError('refused', 'policy_denied', 'no');
+      return issueRun(request, signal);
+    };
+    const running = await startForTest(refuse, tasks, { tracing });
+    await sendRequest({ ...buildSocketRequest(running), path: '/v1/credentials' });
+    const helper = buildSocketRequest(running, 'helper');
+    await sendRequest({ ...helper, path: '/v1/tasks/mail/credentials' });
+    const { text } = await sendRequest({
+      ...{ port: running.telemetryPort, path: '/metrics' },
+      headers: { Accept: PROMETHEUS_ACCEPT },
+    });
+    const exemplars = listExemplars(text, 'valetkey_sidecar_exchange_duration_seconds');
+    expect(exemplars).toEqual([
+      { run_id: `run-${issuedRuns}`, trace_id: 'trace-of-sidecar-exchange' },
+      {
+        request_id: expect.stringMatching(/^[0-9a-f-]{36}$/) as unknown,
+        trace_id: 'trace-of-sidecar-exchange',
+      },
+    ]);
+    expect(JSON.stringify(exemplars)).not.toMatch(/secret|ASIA|agent-0|exchange\.token/);
   });
 
   test('write no secret to the log', async () => {

@@ -56,7 +56,7 @@ export type SidecarDeps = {
   readonly write: WriteText;
   readonly createCredentialSource: (metrics: SidecarMetrics) => CredentialSource;
   /** Absent: off. */
-  readonly tracing?: Pick<Tracing, 'wrap'>;
+  readonly tracing?: Pick<Tracing, 'wrap' | 'traceId'>;
   /** How long requests get 503 after shutdown began. */
   readonly drainMs: number;
   /** For tests, whose clouds are on loopback. */
@@ -198,10 +198,14 @@ const createRegistry = (
   const fixedKeyAnswers = new Map<string, boolean>();
   const registry: RunRegistry = createRunRegistry({
     exchange: createNotedExchange(
-      createObservedExchange(tracing.wrap('sidecar.exchange', source.exchange, 'root'), {
-        ...{ metrics, log, clock, fixedKeyAnswers },
-        createRequestId: randomUUID,
-      }),
+      tracing.wrap(
+        'sidecar.exchange',
+        createObservedExchange(source.exchange, {
+          ...{ metrics, log, clock, fixedKeyAnswers },
+          ...{ createRequestId: randomUUID, traceId: tracing.traceId },
+        }),
+        'root',
+      ),
       { refusals, createId: randomUUID },
     ),
     clock,
@@ -236,7 +240,10 @@ const createRegistry = (
       ...{ access, localKeys, fixedKeyAnswers },
       runs: module.createPodCallRuns(config, {
         ...{ registry, schedule, budgets },
-        reporting: { decideCall: source.authority?.decideCall, schedule, log },
+        reporting: {
+          ...{ decideCall: source.authority?.decideCall, schedule, log },
+          random: Math.random,
+        },
       }),
       journal: module.createCallJournal(access, { ...deps, report: source.authority?.reportCalls }),
       startGateway: module.startGateway,

@@ -65,6 +65,14 @@ describe('watchPolicies', () => {
     expect(lines.filter((line) => line === 'policies loaded')).toHaveLength(4);
   });
 
+  it('compiles another text of the same generation, which a restored cluster may have', () => {
+    const { policies, stored, sendState } = startTestWatch();
+    sendState(stored('a', PERMIT));
+    const lost = policies.current();
+    sendState(stored('a', PERMIT.replace('permit', 'forbid')));
+    expect(policies.current()).not.toBe(lost);
+  });
+
   it('returns unknown while the watch is stale', () => {
     const { policies, sync, stored, sendState, pass, reportSync } = startTestWatch();
     sendState(stored('a', PERMIT));

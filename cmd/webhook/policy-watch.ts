@@ -4,6 +4,7 @@ import { compilePolicies, type CompiledPolicies } from '../../lib/policy/compile
 import { toPolicyText } from '../../lib/policy/policy-text.ts';
 import { computeBackoffMs } from '../../lib/async/backoff.ts';
 import { toErrorFields } from '../../lib/server/error-fields.ts';
+import { buildSpecsKey } from '../../lib/server/spec-keys.ts';
 import type { WatchSync } from '../../lib/server/watch-sync.ts';
 
 /** The current TaskPolicies. */
@@ -34,18 +35,18 @@ const RETRY = { firstMs: 500, maxMs: 30_000 };
 export const watchPolicies = (deps: PolicyWatchDeps): PolicyWatch => {
   const { watch, staleAfterSeconds, sync, random, log } = deps;
   let state: ReturnType<PolicyWatch['current']> = { unknown: 'the policies are not listed yet' };
-  let generationsKey: string | undefined;
+  let specsKey: string | undefined;
 
   const applyPolicies = (all: readonly CustomResource[]): void => {
-    const key = buildGenerationsKey(all);
-    if (key === generationsKey) return;
+    const key = buildSpecsKey(all);
+    if (key === specsKey) return;
     try {
       state = compilePolicies(all.map(toPolicyText));
-      generationsKey = key;
+      specsKey = key;
       log.info('policies loaded', { policies: all.length, version: state.version });
     } catch (error) {
       state = { unknown: 'the policies could not be compiled' };
-      generationsKey = undefined;
+      specsKey = undefined;
       log.error('policy compilation failed', toErrorFields(error));
     }
   };
@@ -61,13 +62,7 @@ export const watchPolicies = (deps: PolicyWatchDeps): PolicyWatch => {
       if ('unknown' in state || age <= staleAfterSeconds) return state;
       return { unknown: `the API server sent no update of the policies for ${Math.floor(age)} s` };
     },
-    isLoaded: () => generationsKey !== undefined,
+    isLoaded: () => specsKey !== undefined,
     stop,
   };
 };
-
-const buildGenerationsKey = (all: readonly CustomResource[]): string =>
-  all
-    .map(({ metadata: { uid, generation = 0 } }) => `${uid} ${generation}`)
-    .sort()
-    .join();

@@ -23,6 +23,7 @@ import {
 import { applyPatch } from '../../lib/injection/json-patch.ts';
 import { buildInjectionTemplate } from '../../lib/injection/injection-template.ts';
 import { waitUntil } from '../../test/kit/retry.ts';
+import { listExemplars, PROMETHEUS_ACCEPT } from '../../test/kit/openmetrics.ts';
 import { createClusterClient } from './cluster.ts';
 import { readWebhookConfig, type WebhookConfig } from './config.ts';
 import { startWebhook, type Webhook } from './webhook.ts';
@@ -120,9 +121,13 @@ const start = async (config = configure(), isAlone = false) => {
   return { webhook, lines };
 };
 
-const ask = (port: number, path: string): Promise<{ status: number; text: string }> =>
+const ask = (
+  port: number,
+  path: string,
+  headers: Record<string, string> = {},
+): Promise<{ status: number; text: string }> =>
   new Promise((resolve, reject) => {
-    get({ host: '127.0.0.1', port, path, agent: false }, (answer) => {
+    get({ host: '127.0.0.1', port, path, headers, agent: false }, (answer) => {
       let text = '';
       answer.on('data', (chunk: Buffer) => (text += chunk.toString()));
       answer.on('end', () => resolve({ status: answer.statusCode ?? 0, text }));
@@ -237,6 +242,21 @@ describe('startWebhook', () => {
     expect(text).toContain('valetkey_webhook_ca_bundle_trusted 1');
     expect(text).toContain('valetkey_webhook_injection_templates 1');
     expect(text).toMatch(/^valetkey_webhook_capacity_used\{resource="connections"\} [1-9]/m);
+  });
+
+  it('has the uid of a review in the exemplar of its duration', async () => {
+    installObjects();
+    const { webhook } = await start();
+    await ready(webhook);
+    const post = createApiServerClient(webhook);
+    const uid = '0d7f8f2e-5a52-4f3e-9d8f-111111111111';
+    await post('/mutate', buildReview(buildPod(TASK), { uid }));
+    const { text } = await ask(webhook.ports().telemetry, '/metrics', {
+      Accept: PROMETHEUS_ACCEPT,
+    });
+    expect(listExemplars(text, 'valetkey_webhook_admission_duration_seconds')).toEqual([
+      { request_id: uid },
+    ]);
   });
 
   it('refuses a pod with every fault, and records it in log and metrics', async () => {

@@ -1,4 +1,5 @@
 import type { ReconcileLoop } from '../../lib/async/reconcile-loop.ts';
+import { getRequestId } from '../../lib/async/request-context.ts';
 import { createCatalogLoader, type LoadCatalog } from '../../lib/catalog/catalog.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import { WEBHOOK_ENV as ENV } from '../../lib/contract/environment.ts';
@@ -92,6 +93,7 @@ export const startWebhook = async (config: WebhookConfig, given: WebhookDeps): P
       'injection-templates': syncs.templates.ageSeconds,
       taskpolicies: syncs.policies.ageSeconds,
     },
+    readIds: () => ({ request: getRequestId(), trace: tracing.traceId() }),
   });
   const gate = await loadPolicyGate(config, {
     ...{ ...deps, loadCatalog, metrics },

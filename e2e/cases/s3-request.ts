@@ -54,7 +54,9 @@ export const sendS3Request = async (
   });
 };
 
-type SigningKeys = Partial<SessionKeys> & Pick<SessionKeys, 'accessKeyId' | 'secretAccessKey'>;
+/** Keys without a session token are those of a user. */
+export type SigningKeys = Partial<SessionKeys> &
+  Pick<SessionKeys, 'accessKeyId' | 'secretAccessKey'>;
 
 const forgeKeys = (
   [own, other]: readonly [SessionKeys, SessionKeys],
@@ -77,7 +79,8 @@ const escapeSegment = (segment: string): string =>
     (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
   );
 
-const signRequest = async (
+/** Signs a request. Returns all of its headers. */
+export const signRequest = async (
   cloud: CaseCloud,
   request: S3CaseRequest,
   keys: SigningKeys,

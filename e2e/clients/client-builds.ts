@@ -232,7 +232,8 @@ async function buildRust(progress: Progress): Promise<ClientCommand> {
 const buildGo = (progress: Progress, version: SdkVersion): Promise<ClientCommand> =>
   buildGoModule(progress, { name: 'go', modfile: sdkVersions[version].goModule });
 
-async function buildGoModule(
+/** Builds a Go program of this folder, unless the cache has it. */
+export async function buildGoModule(
   progress: Progress,
   { name, modfile }: { name: string; modfile: string },
 ): Promise<ClientCommand> {

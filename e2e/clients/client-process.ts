@@ -20,12 +20,17 @@ export type ClientAnswer = {
   message: string | null;
   /** Access key that signed the request; null if no request was sent to the cloud. */
   accessKeyId: string | null;
+  /** Whether a body was sent in aws-chunked, if the program sees it. */
+  isChunked?: boolean;
   ms: number;
 };
 
 export type Client = {
   start: ClientStart;
-  /** `get BUCKET/KEY` or `put BUCKET/KEY`; one at a time. */
+  /**
+   * One at a time: `get BUCKET/KEY`, `put BUCKET/KEY`, or `roundtrip BUCKET/KEY BYTES`, which writes random bytes
+   * and fails if it does not read the same.
+   */
   send: (line: string, timeoutMs?: number) => Promise<ClientAnswer>;
   /** Stops the program, with SIGKILL after 2 s. */
   stop: () => Promise<void>;

@@ -6,19 +6,27 @@ export type Conditions = {
   /** Duration of an exchange. */
   exchangeDelayMs: number;
   exchange: 'grants' | 'refuses';
-  /** What the task allows: to read `readable`, or everything on `work`. Default: `read`. */
-  scope?: 'read' | 'work';
+  /**
+   * What the task allows: to read `readable`, or that and to write objects below `work`, or everything on `work`.
+   * Default: `read`.
+   */
+  scope?: 'read' | 'read and write' | 'work';
 };
 
 export type Expectation =
   /** The cloud returns 200 to credentials of a run. */
   | 'served'
-  /** The cloud, or under delivery `sign` the gateway, returns 403 to a signed request. */
+  /** The cloud returns 403 to a signed request. */
   | 'refused by the cloud'
+  /** The gateway refuses a signed request, and the client reports what a {@link RefusalReport} says. */
+  | 'refused by the gateway'
   /** An error, before any request to the cloud was signed. */
   | 'refused by the sidecar'
   /** Any error. */
   | 'not served';
+
+/** What the error of a client contains if the gateway refuses. */
+export type RefusalReport = { code: RegExp; message: RegExp };
 
 /** `readable` is in the scope of the task, `foreign` is not; `work` is a prefix without objects. */
 export type ObjectName = 'readable' | 'foreign' | 'work';
@@ -34,13 +42,18 @@ export type ScenarioStep =
       expect: Expectation;
       withinMs: number;
       atLeastMs?: number;
+      /** For `refused by the gateway`. Default: {@link fullReport}. */
+      report?: RefusalReport;
     }
+  /** Writes an object of this size below `work`, and reads the same bytes. */
+  | { do: 'round trip'; bytes: number; isChunked: boolean }
   /** Repeats the read until the expectation is met. */
   | { do: 'get until'; expect: Expectation; withinMs: number }
   /** Every read in these seconds succeeds, in at least this many runs. */
   | { do: 'keep getting'; seconds: number; runs: number }
   | { do: 'operate'; operation: OperationName }
-  | { do: 'kill the sidecar' }
+  /** Kills the sidecar during a read: a read may fail only if it began before the sidecar was back. */
+  | { do: 'keep getting through a kill' }
   | { do: 'change'; to: Partial<Conditions> };
 
 export type Scenario = {
@@ -68,6 +81,8 @@ const servedStep = {
 const untilServed = { do: 'get until', expect: 'served', withinMs: defaultWithinMs } as const;
 const refusedByCloud = { expect: 'refused by the cloud', withinMs: defaultWithinMs } as const;
 
+/** Under `sign`, {@link buildTaskScenario} is in its place. */
+const taskName = 'reads what its task allows and nothing else';
 /** Left out under `sign`, where runs of a few seconds show the same in less time. */
 const minuteRenewalName = 'does not notice the renewal of runs of one minute';
 
@@ -94,8 +109,10 @@ export function listSignScenarios(
   client: string,
   refused: readonly OperationName[] = [],
 ): Scenario[] {
-  const shared = listScenarios(client).filter(({ name }) => name !== minuteRenewalName);
+  const replaced = [taskName, minuteRenewalName];
+  const shared = listScenarios(client).filter(({ name }) => !replaced.includes(name));
   return [
+    buildTaskScenario(client),
     ...shared,
     restartScenario,
     ...(operatingClients.includes(client) ? [buildOperationScenario(refused)] : []),
@@ -107,11 +124,74 @@ const restartScenario: Scenario = {
   conditions: minuteConditions,
   steps: [
     untilServed,
-    { do: 'kill the sidecar' },
-    untilServed,
+    { do: 'keep getting through a kill' },
     { do: 'keep getting', seconds: 1, runs: 1 },
   ],
 };
+
+const MEBIBYTE = 1024 * 1024;
+/** The larger is sent in several chunks, and by some clients in several parts. */
+const ROUND_TRIP_BYTES = [4096, 6 * MEBIBYTE + 1];
+
+/** Clients that send bodies in aws-chunked over HTTP, and whose programs see it. */
+const chunkingClients: readonly string[] = ['javascript', 'java', 'rust'];
+
+const buildTaskScenario = (client: string): Scenario => {
+  const refused = { expect: 'refused by the gateway', withinMs: defaultWithinMs } as const;
+  const { get = fullReport, put = fullReport } = otherReports[client] ?? {};
+  const isChunked = chunkingClients.includes(client);
+  return {
+    name: 'reads and writes what its task allows and nothing else',
+    conditions: { ...minuteConditions, scope: 'read and write' },
+    steps: [
+      untilServed,
+      { do: 'get', object: 'foreign', ...refused, report: get },
+      { do: 'put', object: 'readable', ...refused, report: put },
+      ...ROUND_TRIP_BYTES.map((bytes) => ({ do: 'round trip', bytes, isChunked }) as const),
+    ],
+  };
+};
+
+const OUR_MESSAGE = /valetkey: s3:\w+ on arn:aws:s3:::\S+ is outside task summarize/;
+
+/** The code of AWS and our message. */
+export const fullReport: RefusalReport = { code: /^AccessDenied$/, message: OUR_MESSAGE };
+
+/** An error of the client's own, whose message has the code of AWS, `between`, and our message. */
+const wrapReport = (code: RegExp, between: string): RefusalReport => ({
+  code,
+  message: new RegExp(`(?:AccessDenied|ACCESS_DENIED)${between}${OUR_MESSAGE.source}`),
+});
+
+/** The response to HEAD has no body, so that the client knows the status only. */
+const reportHead = (code: RegExp, message: RegExp): RefusalReport => ({ code, message });
+
+/**
+ * What clients report that have no code of AWS in a field of their error. With HEAD there are three of them: they ask
+ * for the size of an object before they read it.
+ */
+const otherReports: Readonly<Record<string, { get: RefusalReport; put: RefusalReport }>> = {
+  object_store: bothReports(wrapReport(/^PermissionDeniedError$/, '</Code><Message>')),
+  opendal: bothReports(wrapReport(/^PermissionDenied$/, '", message: "')),
+  pyarrow: {
+    get: reportHead(/^OSError$/, /ACCESS_DENIED during HeadObject operation: No response body/),
+    put: wrapReport(/^OSError$/, ' during PutObject operation: '),
+  },
+  s3fs: {
+    get: reportHead(/^PermissionError$/, /^Forbidden$/),
+    // It translates the code AccessDenied to its class of errors.
+    put: { code: /^PermissionError$/, message: OUR_MESSAGE },
+  },
+  duckdb: bothReports(wrapReport(/^HTTPException$/, ': ')),
+  rclone: {
+    get: reportHead(/^RuntimeError$/, /HeadObject, https response error StatusCode: 403/),
+    put: wrapReport(/^RuntimeError$/, ': '),
+  },
+};
+
+function bothReports(report: RefusalReport): { get: RefusalReport; put: RefusalReport } {
+  return { get: report, put: report };
+}
 
 const buildOperationScenario = (refused: readonly OperationName[]): Scenario => ({
   name: 'uses the operations of S3',
@@ -126,7 +206,7 @@ const SLOW_EXCHANGE_MS = 1200;
 
 const scenarios: Scenario[] = [
   {
-    name: 'reads what its task allows and nothing else',
+    name: taskName,
     conditions: minuteConditions,
     steps: [
       untilServed,
@@ -194,16 +274,21 @@ export const longScenarios: Scenario[] = [
 ];
 
 /** Returns what is wrong with an answer, or undefined. */
-export function checkAnswer(answer: ClientAnswer, expected: Expectation): string | undefined {
-  if (isExpectedAnswer(answer, expected)) return undefined;
+export function checkAnswer(
+  answer: ClientAnswer,
+  expected: Expectation,
+  report = fullReport,
+): string | undefined {
+  if (isExpectedAnswer(answer, expected, report)) return undefined;
   const { status, code, accessKeyId, message } = answer;
   const signed = accessKeyId === null ? 'unsigned' : 'signed';
   return `expected ${expected}, got status ${String(status)}, code ${String(code)}, ${signed}: ${message ?? ''}`;
 }
 
 function isExpectedAnswer(
-  { status, code, accessKeyId }: ClientAnswer,
+  { status, code, message, accessKeyId }: ClientAnswer,
   expected: Expectation,
+  report: RefusalReport,
 ): boolean {
   const isSigned = accessKeyId !== null;
   switch (expected) {
@@ -211,6 +296,13 @@ function isExpectedAnswer(
       return status === 200 && code === null && isSigned;
     case 'refused by the cloud':
       return status === 403 && code !== null && isSigned;
+    case 'refused by the gateway':
+      return (
+        status === 403 &&
+        isSigned &&
+        report.code.test(code ?? '') &&
+        report.message.test(message ?? '')
+      );
     case 'refused by the sidecar':
       return code !== null && !isSigned;
     case 'not served':

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { waitFor } from '../../test/kit/retry.ts';
@@ -55,10 +55,12 @@ export const createSidecarFixtures =
       const settings = { cloud, folder, loopback, gateway, telemetry, delivery };
       const env = buildEnvironment({ ...settings, stsEndpoint: front.endpoint }, conditions);
       const tokenFile = join(folder, CONSUMER, LOOPBACK_TOKEN_FILE_NAME);
+      let token = '';
       const start = async (): Promise<ChildProcess> => {
         const sidecar = spawn(process.execPath, [...HARDENING_FLAGS, program], { env });
         stops.push(() => endProcess(sidecar));
-        await waitUntilServing(sidecar, tokenFile);
+        await waitUntilServing(sidecar, tokenFile, token);
+        token = readFileSync(tokenFile, 'utf8');
         return sidecar;
       };
       let sidecar = await start();
@@ -66,7 +68,6 @@ export const createSidecarFixtures =
         const ended = new Promise((resolve) => sidecar.once('exit', resolve));
         sidecar.kill('SIGKILL');
         await ended;
-        rmSync(tokenFile);
         sidecar = await start();
       };
       return {
@@ -176,8 +177,19 @@ const buildCloudSettings = (region: string, stsEndpoint: string): CloudSettings 
 
 const DATA = 'arn:aws:s3:::acme-data';
 
+const readStatement: TaskStatement = {
+  actions: ['s3:GetObject'],
+  resources: [`${DATA}/reports/*`],
+};
+/** What uploads in one request or in parts need. */
+const writeStatement: TaskStatement = {
+  actions: ['s3:GetObject', 's3:PutObject', 's3:AbortMultipartUpload'],
+  resources: [`arn:aws:s3:::${WORK_PREFIX}/*`],
+};
+
 const STATEMENTS: Record<NonNullable<Conditions['scope']>, TaskStatement[]> = {
-  read: [{ actions: ['s3:GetObject'], resources: [`${DATA}/reports/*`] }],
+  read: [readStatement],
+  'read and write': [readStatement, writeStatement],
   work: [
     {
       actions: [
@@ -223,8 +235,12 @@ async function writeToken(folder: string, cloud: CaseCloud): Promise<void> {
   writeFileSync(join(folder, 'pod-token'), await cloud.token({ lifetimeSeconds: 3600 }));
 }
 
-/** The sidecar writes the token file last, so it listens once the file exists. */
-async function waitUntilServing(sidecar: ChildProcess, tokenFile: string): Promise<void> {
+/** The sidecar writes a new token last, so it listens once the file has another than the sidecar before. */
+async function waitUntilServing(
+  sidecar: ChildProcess,
+  tokenFile: string,
+  before: string,
+): Promise<void> {
   let said = '';
   const listen = (chunk: Buffer): void => {
     said = (said + chunk.toString()).slice(-2000);
@@ -233,7 +249,9 @@ async function waitUntilServing(sidecar: ChildProcess, tokenFile: string): Promi
   sidecar.stderr?.on('data', listen);
   await waitFor(
     'the sidecar to be ready',
-    () => existsSync(tokenFile) || sidecar.exitCode !== null,
+    () =>
+      (existsSync(tokenFile) && readFileSync(tokenFile, 'utf8') !== before) ||
+      sidecar.exitCode !== null,
     {
       timeoutMs: 60_000,
       intervalMs: 20,

@@ -10,12 +10,15 @@ import type { Pki } from './pki.ts';
 export const serviceRange = '10.0.0.0/24';
 export const serviceAddress = '10.0.0.1';
 
-const etcdUrl = 'http://127.0.0.1:2379';
+/** Of the only etcd, in the cluster's network namespace. */
+export const etcdUrl = 'http://127.0.0.1:2379';
+
+export const getEtcdFolder = ({ folder }: Pick<Cluster, 'folder'>): string => join(folder, 'etcd');
 
 /** Starts etcd and the API server; `waitForApiServer` waits for both. */
 export function startApiServer(cluster: Cluster, pki: Pki): Program {
   startNamedProgram(cluster, 'etcd', '/usr/bin/etcd', {
-    'data-dir': join(cluster.folder, 'etcd'),
+    'data-dir': getEtcdFolder(cluster),
     'listen-client-urls': etcdUrl,
     'advertise-client-urls': etcdUrl,
     'listen-peer-urls': 'http://127.0.0.1:2380',

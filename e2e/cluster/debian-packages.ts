@@ -24,8 +24,14 @@ const clusterPackages: DebianPackages = {
 
 const servicePolicy = '/usr/sbin/policy-rc.d';
 
+/** For tests that restore etcd. */
+export const etcdctlPackages: DebianPackages = { 'etcd-client': '/usr/bin/etcdctl' };
+
 /** For tests with a browser. */
 export const chromiumPackages: DebianPackages = { chromium: '/usr/bin/chromium' };
+
+/** For tests that dump a process. */
+export const debuggerPackages: DebianPackages = { gdb: '/usr/bin/gcore' };
 
 /** Installs missing packages, and prevents them from starting their services. */
 export async function installDebianPackages(

@@ -90,15 +90,24 @@ export async function stopProgram(
 
 /** Stops a program and starts it with the same arguments; the caller waits for its readiness. */
 export async function restartProgram(
-  { folder, namespace }: Pick<ProgramPlan, 'folder' | 'namespace'>,
+  where: Pick<ProgramPlan, 'folder' | 'namespace'>,
   name: string,
 ): Promise<Program> {
+  const start = await suspendProgram(where, name);
+  return start();
+}
+
+/** Stops a program, and returns what starts it again with the same arguments. */
+export async function suspendProgram(
+  { folder, namespace }: Pick<ProgramPlan, 'folder' | 'namespace'>,
+  name: string,
+): Promise<() => Program> {
   const program = listRecordedPrograms(folder).find((recorded) => recorded.name === name);
   if (program === undefined) throw new Error(`${name}: expected a recorded program, found none`);
   const line = readFileSync(`/proc/${program.processId}/cmdline`, 'utf8').split('\0');
   const [command = '', ...args] = line.slice(0, -1);
   await stopProgram(folder, program, 15_000);
-  return startProgram({ folder, namespace, name, command, args });
+  return () => startProgram({ folder, namespace, name, command, args });
 }
 
 async function sendSignal(

@@ -76,6 +76,8 @@ const modules = {
       crane: 'github.com/google/go-containerregistry/cmd/crane',
     },
   },
+  // With a receiver for OTLP and an exporter of its own: the tests read the file that it writes.
+  collector: { ldflags: '-s -w', programs: { collector: '.' } },
   actionlint: {
     ldflags: '-s -w',
     programs: { actionlint: 'github.com/rhysd/actionlint/cmd/actionlint' },
@@ -83,7 +85,7 @@ const modules = {
   // With its backends for S3 and local files: the others link the libraries of every cloud.
   rclone: { ldflags: '-s -w', programs: { rclone: '.' } },
   // Built without Vault's own plugins, which would link the libraries of every cloud.
-  vault: { ldflags: '-s -w', programs: { vault: '.' } },
+  vault: { ldflags: '-s -w', programs: { vault: '.', 'vault-client': './vault-client' } },
 } as const;
 
 type ModuleName = keyof typeof modules;
@@ -185,8 +187,8 @@ function getModuleFolder(name: ModuleName): string {
   const hash = createHash('sha256').update(modules[name].ldflags).update(process.arch);
   hash.update(getTags(name));
   const source = getSourceFolder(name);
-  const files = ['go.mod', 'go.sum', 'main.go', 'coredns/main.go'].map((file) =>
-    join(source, file),
+  const files = ['go.mod', 'go.sum', 'main.go', 'coredns/main.go', 'vault-client/main.go'].map(
+    (file) => join(source, file),
   );
   for (const file of files) if (existsSync(file)) hash.update(readFileSync(file));
   return join(getCacheFolder(), 'programs', `${name}-${hash.digest('hex').slice(0, 16)}`);

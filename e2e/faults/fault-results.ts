@@ -2,15 +2,21 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { describeMachine, type MachineDescription } from '../../bench/results.ts';
+import type { JournalFigures } from './call-journal.ts';
 import type { LoadFigures } from './credential-load.ts';
 import type { FaultId } from './fault-cases.ts';
 
 export type FaultFigure = { readonly name: string; readonly value: number; readonly unit: string };
 
+/** What became of calls that the gateway signs, and what is recorded of them. */
+export type CallFigures = LoadFigures & JournalFigures;
+
 /** What one run of a fault measured. */
 export type FaultMeasurement = {
-  /** What consumers saw that repeat their requests; absent where none does. */
+  /** What consumers saw that repeat their requests for credentials; absent where none does. */
   readonly load?: LoadFigures;
+  /** What consumers saw that repeat their calls through the gateway; absent where none makes any. */
+  readonly calls?: CallFigures;
   /** From the end of the fault until a user gets what the fault took away; 0: nothing was; absent: not measured. */
   readonly recoverySeconds?: number;
   readonly figures: readonly FaultFigure[];

@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import type { AuthorityProcess } from '../../bench/authority-process.ts';
 import type { Bench } from '../../bench/bench.ts';
 import { createToken } from '../../bench/authority-cluster.ts';
 import { waitFor } from '../../test/kit/retry.ts';
@@ -23,6 +24,8 @@ import {
   withPlatform,
   type FaultOptions,
 } from './platform-under-fault.ts';
+import { completeRun, finishSignedLoad } from './recorded-load.ts';
+import { CALLS_PER_SECOND, startRunWithCalls, startSignedLoad } from './signed-load.ts';
 
 /** The token file is missing, then empty, then cut in the middle; last it is replaced all the time. */
 export const breakTokenFile = (
@@ -101,8 +104,10 @@ export const fillAuditDisk = (
   const auditFolder = join(volume, 'audit');
   const options = { auditFolder, auditVolume: `${VOLUME_MEBIBYTES}Mi` };
   return withPlatform(bench, { lifetimeSeconds: 600, authority: options }, async (platform) => {
-    const { sidecar } = platform;
+    const { sidecar, authority } = platform;
     const load = startCredentialLoad({ socket: sidecar.socket, perSecond: 50 });
+    const signed = await startSignedLoad(platform, { name: 'call', perSecond: CALLS_PER_SECOND });
+    const ended = await startRunWithCalls(platform, 'ended');
     const otherData = join(volume, 'other-data');
     fill(otherData);
     const filledAt = Date.now();
@@ -110,27 +115,38 @@ export const fillAuditDisk = (
       // What the file system had allocated to the last file may hold some more records.
       fill(otherData);
       const answer = await tryRun(sidecar);
-      return answer.status !== 201 && answer.body['Code'] !== 'exchange_in_progress' && answer;
+      // While the exchange is repeated, the message has the code.
+      return JSON.stringify(answer.body).includes('audit_unavailable') && answer;
     });
     expectStatus(refused, 503);
     const refusedSeconds = (Date.now() - filledAt) / 1000;
+    await ended.load.stop();
+    await completeRun(platform, ended.run);
+    await waitFor('a report of calls to be refused', () => hasRefusedReport(authority));
     await pause(isShort ? 0 : 10_000);
     rmSync(otherData);
     const recoverySeconds = await measureFirstRun(sidecar, Date.now());
+    const answers = await load.stop();
+    const { calls } = await finishSignedLoad(signed, platform);
     return {
-      load: summarizeLoad(await load.stop()),
+      load: summarizeLoad(answers),
+      calls,
       recoverySeconds,
       figures: [
         { name: 'first refusal after the volume was full', value: refusedSeconds, unit: 's' },
-        {
-          name: `status of a new run (${String(refused.body['Code'])})`,
-          value: refused.status,
-          unit: '',
-        },
+        { name: 'status of a new run (audit_unavailable)', value: refused.status, unit: '' },
       ],
     };
   }).finally(() => execFileSync('umount', ['--lazy', volume]));
 };
+
+/** Whether calls were reported that could not be recorded. */
+const hasRefusedReport = async ({
+  readTelemetry,
+}: Pick<AuthorityProcess, 'readTelemetry'>): Promise<boolean> =>
+  (await readTelemetry('/metrics'))
+    .split('\n')
+    .some((line) => line.includes('route="records"') && line.includes('"audit_unavailable"'));
 
 /** Appends until no byte fits. */
 const fill = (file: string): void => {

@@ -1,40 +1,16 @@
-import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
-import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Bench } from '../../bench/bench.ts';
-import type { WrapCommand } from '../../bench/measured-processes.ts';
 import { round } from '../../test/kit/statistics.ts';
 import { startCredentialLoad, summarizeLoad } from './credential-load.ts';
 import type { FaultMeasurement } from './fault-results.ts';
+import { createMemoryGroup, MEBIBYTE } from './memory-group.ts';
 import { withPlatform, type FaultOptions } from './platform-under-fault.ts';
 
-const MEBIBYTE = 1024 * 1024;
 /** `sidecar.resources.memory` of the chart. */
 const LIMIT_MEBIBYTES = 128;
 const HELD_CONNECTIONS = 500;
-
-/** A memory cgroup of its own, v1 or v2, in which a program starts. */
-const createMemoryGroup = (name: string, limitBytes: number) => {
-  const isV1 = existsSync('/sys/fs/cgroup/memory');
-  const folder = join(isV1 ? '/sys/fs/cgroup/memory' : '/sys/fs/cgroup', name);
-  const counter = join(folder, isV1 ? 'memory.oom_control' : 'memory.events');
-  mkdirSync(folder);
-  writeFileSync(join(folder, isV1 ? 'memory.limit_in_bytes' : 'memory.max'), `${limitBytes}`);
-  const enter = `echo $$ > ${join(folder, 'cgroup.procs')} && exec "$0" "$@"`;
-  const wrap: WrapCommand = ({ command, args, ...plan }) => ({
-    ...plan,
-    command: '/bin/sh',
-    args: ['-c', enter, command, ...args],
-  });
-  return {
-    wrap,
-    /** Processes that the kernel killed because they needed more. */
-    countKills: (): number =>
-      Number(/^oom_kill (\d+)$/m.exec(readFileSync(counter, 'utf8'))?.[1] ?? NaN),
-    remove: () => rmdirSync(folder),
-  };
-};
 
 const holdConnections = (socket: string): Promise<readonly Socket[]> =>
   Promise.all(
@@ -55,7 +31,7 @@ const holdConnections = (socket: string): Promise<readonly Socket[]> =>
  * @throws Error if the kernel kills it
  */
 export const limitMemory = (bench: Bench, { isShort }: FaultOptions): Promise<FaultMeasurement> => {
-  const group = createMemoryGroup(`valetkey-faults-${process.pid}`, LIMIT_MEBIBYTES * MEBIBYTE);
+  const group = createMemoryGroup('sidecar', LIMIT_MEBIBYTES * MEBIBYTE);
   const options = { lifetimeSeconds: 60, wrapSidecar: group.wrap };
   return withPlatform(bench, options, async ({ sidecar }) => {
     const load = startCredentialLoad({ socket: sidecar.socket, perSecond: 50 });

@@ -7,6 +7,8 @@ import { computeMedian, round } from '../../test/kit/statistics.ts';
 import { startCredentialLoad, summarizeLoad } from './credential-load.ts';
 import type { FaultFigure, FaultMeasurement } from './fault-results.ts';
 import { tryRun, withPlatform, type PlatformUnderFault } from './platform-under-fault.ts';
+import { finishSignedLoad } from './recorded-load.ts';
+import { startSignedLoad } from './signed-load.ts';
 
 const PER_SECOND = 50;
 /** Runs are renewed some hundred times in half an hour. */
@@ -18,8 +20,9 @@ const SAMPLES = 120;
 const MIN_SAMPLE_MS = 500;
 /** What counts as flat: the median of the last quarter over that of the second one. */
 export const FLAT_RATIO = 1.1;
-/** Compiled code and caches settle at first, so small absolute growth is none. */
+/** Compiled code and caches settle at first, so small absolute growth is none; the more in less than a minute. */
 const FLAT_MEGABYTES = 5;
+const FLAT_SHORT_MEGABYTES = 15;
 /** Connections of the load that are open at one moment. */
 const FLAT_HANDLES = 20;
 
@@ -44,10 +47,14 @@ export const computeGrowth = (values: readonly number[], allowance: number): Gro
   return { before: round(before), after: round(after), isFlat };
 };
 
-const toFigures = (program: string, samples: readonly SoakSample[]): FaultFigure[] => {
+const toFigures = (
+  program: string,
+  samples: readonly SoakSample[],
+  allowedMegabytes: number,
+): FaultFigure[] => {
   const memory = computeGrowth(
     samples.map(({ megabytes }) => megabytes),
-    FLAT_MEGABYTES,
+    allowedMegabytes,
   );
   const handles = computeGrowth(
     samples.map((sample) => sample.handles),
@@ -67,7 +74,8 @@ const toFigures = (program: string, samples: readonly SoakSample[]): FaultFigure
 };
 
 /**
- * Requests credentials at 50 per second, renews them every half minute and starts runs, for so long.
+ * Requests credentials and calls the cloud, both at 50 per second, renews runs every half minute and starts
+ * further ones, for so long.
  *
  * @throws Error if memory or handles of a program grow
  */
@@ -76,6 +84,7 @@ export const soak = (bench: Bench, minutes: number): Promise<FaultMeasurement> =
     const { sidecar, authority, sts } = platform;
     const endsAt = performance.now() + minutes * 60_000;
     const load = startCredentialLoad({ socket: sidecar.socket, perSecond: PER_SECOND });
+    const signed = await startSignedLoad(platform, { name: 'call', perSecond: PER_SECOND });
     const samples: { sidecar: SoakSample; authority: SoakSample }[] = [];
     const everyMs = Math.max(MIN_SAMPLE_MS, (minutes * 60_000) / SAMPLES);
     const stopRuns = startRuns(platform);
@@ -84,10 +93,13 @@ export const soak = (bench: Bench, minutes: number): Promise<FaultMeasurement> =
       samples.push({ sidecar: readSample(sidecar.pid), authority: readSample(authority.pid) });
     }
     const runs = await stopRuns();
+    const allowedMegabytes = minutes < 1 ? FLAT_SHORT_MEGABYTES : FLAT_MEGABYTES;
     const answers = await load.stop();
+    const { calls } = await finishSignedLoad(signed, platform);
     bench.progress(JSON.stringify(samples.at(-1)));
     return {
       load: summarizeLoad(answers),
+      calls,
       recoverySeconds: 0,
       figures: [
         { name: 'duration', value: minutes, unit: 'minutes' },
@@ -97,10 +109,12 @@ export const soak = (bench: Bench, minutes: number): Promise<FaultMeasurement> =
         ...toFigures(
           'sidecar',
           samples.map((sample) => sample.sidecar),
+          allowedMegabytes,
         ),
         ...toFigures(
           'authority',
           samples.map((sample) => sample.authority),
+          allowedMegabytes,
         ),
       ],
     };

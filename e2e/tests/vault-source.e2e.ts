@@ -1,4 +1,4 @@
-import { createPublicKey, generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
@@ -10,9 +10,10 @@ import { createVaultSecrets } from '../../lib/edge/vault/vault-secrets.ts';
 import type { SecretRequest } from '../../lib/upstreams/secret-fetcher.ts';
 import type { VaultSource } from '../../lib/upstreams/upstream.ts';
 import { sendToEndpoint } from '../../test/kit/https-server.ts';
-import { startVault, type VaultServer } from '../../test/kit/vault-server.ts';
+import { startVault, trustIssuer, type VaultServer } from '../../test/kit/vault-server.ts';
 import {
   putUpstream,
+  readIssuer,
   startCallThrough,
   type CallThrough,
 } from '../../test/secrets/call-through.ts';
@@ -46,19 +47,12 @@ describe('secrets of a real Vault', () => {
   let source: VaultSource;
 
   const configure = async (): Promise<void> => {
-    const post = async (path: string, body: object) => {
-      const { status } = await vault.call('POST', path, { body });
-      expect({ path, isDone: status < 300 }).toEqual({ path, isDone: true });
-    };
-    await post('sys/auth/jwt', { type: 'jwt' });
-    await post('auth/jwt/config', {
-      jwt_validation_pubkeys: [keys.publicKey.export({ type: 'spki', format: 'pem' })],
-      bound_issuer: ISSUER,
-    });
-    await post('sys/mounts/secret', { type: 'kv', options: { version: '2' } });
-    await post('sys/mounts/old', { type: 'kv', options: { version: '1' } });
-    await post('sys/mounts/leased', { type: 'leased' });
-    await post('sys/policies/acl/agents', {
+    const { write } = vault;
+    await trustIssuer(vault, { issuer: ISSUER, keys: [keys.publicKey] });
+    await write('sys/mounts/secret', { type: 'kv', options: { version: '2' } });
+    await write('sys/mounts/old', { type: 'kv', options: { version: '1' } });
+    await write('sys/mounts/leased', { type: 'leased' });
+    await write('sys/policies/acl/agents', {
       policy: ['secret/data/team/*', 'old/team', 'leased/team']
         .map((path) => `path "${path}" { capabilities = ["read"] }`)
         .join('\n'),
@@ -71,12 +65,12 @@ describe('secrets of a real Vault', () => {
       token_policies: ['agents'],
       token_ttl: '1h',
     };
-    await post('auth/jwt/role/agents', role);
-    await post('auth/jwt/role/batch', { ...role, token_type: 'batch' });
-    await post('old/team', { key: 'old-0123456789abcdef' });
-    await post('leased/team', { key: 'leased-0123456789abcdef', ttl: '1h' });
-    await post('secret/data/other/key', { data: { key: 'other-0123456789abcdef' } });
-    await post('secret/data/team/key', { data: { key: 'new-0123456789abcdef', short: 'x' } });
+    await write('auth/jwt/role/agents', role);
+    await write('auth/jwt/role/batch', { ...role, token_type: 'batch' });
+    await write('old/team', { key: 'old-0123456789abcdef' });
+    await write('leased/team', { key: 'leased-0123456789abcdef', ttl: '1h' });
+    await write('secret/data/other/key', { data: { key: 'other-0123456789abcdef' } });
+    await write('secret/data/team/key', { data: { key: 'new-0123456789abcdef', short: 'x' } });
   };
 
   beforeAll(async () => {
@@ -164,40 +158,28 @@ describe('runs whose secrets are in a real Vault, through the authority and the 
   });
   let vault: VaultServer;
   let running: CallThrough;
-  const post = async (path: string, body: object) => {
-    const { status } = await vault.call('POST', path, { body });
-    expect({ path, isDone: status < 300 }).toEqual({ path, isDone: true });
-  };
   const isActive = async (token: string): Promise<boolean> =>
     (await vault.call('GET', 'auth/token/lookup-self', { token })).status === 200;
 
   /** Vault itself enforces which customer's path a run reads, by the params in its grant. */
   const configure = async (): Promise<void> => {
-    await post('sys/auth/jwt', { type: 'jwt' });
-    await post('auth/jwt/config', {
-      jwt_validation_pubkeys: (await running.readJwks()).keys.map((key) =>
-        createPublicKey({ key: key, format: 'jwk' }).export({
-          type: 'spki',
-          format: 'pem',
-        }),
-      ),
-      bound_issuer: 'https://localhost',
-    });
+    const { write } = vault;
+    await trustIssuer(vault, await readIssuer(running));
     const { body } = await vault.call('GET', 'sys/auth');
     const { accessor } = (body['jwt/'] ?? {}) as { accessor?: string };
     const customer = `{{identity.entity.aliases.${accessor ?? ''}.metadata.customer}}`;
-    await post('sys/mounts/secret', { type: 'kv', options: { version: '2' } });
-    await post('sys/policies/acl/customer', {
+    await write('sys/mounts/secret', { type: 'kv', options: { version: '2' } });
+    await write('sys/policies/acl/customer', {
       policy: `path "secret/data/${customer}/key" { capabilities = ["read"] }`,
     });
-    await post('auth/jwt/role/agents', {
+    await write('auth/jwt/role/agents', {
       ...{ role_type: 'jwt', user_claim: 'jti', bound_audiences: [vault.address] },
       bound_claims: { sub: 'spiffe://prod.example/ns/live/sa/agent/task/chat' },
       claim_mappings: { '/params/customer': 'customer' },
       ...{ token_policies: ['customer'], token_ttl: '1h' },
     });
     for (const name of ['acme', 'globex']) {
-      await post(`secret/data/${name}/key`, { data: { key: `key-of-${name}-0123456789` } });
+      await write(`secret/data/${name}/key`, { data: { key: `key-of-${name}-0123456789` } });
     }
   };
 

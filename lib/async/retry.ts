@@ -3,7 +3,7 @@ import type { ExchangeError } from '../contract/exchange.ts';
 import { computeBackoffMs, computeFullJitterMs, type BackoffOptions } from './backoff.ts';
 
 /** No attempt starts later than this after the first. */
-const BUDGET_MS = 10_000;
+export const RETRY_BUDGET_MS = 10_000;
 const BACKOFF = { firstMs: 200, maxMs: 2_000 };
 
 /** `retry`: repeat after a delay; `reread`: repeat once with a fresh token; `final`: do not repeat. */
@@ -48,7 +48,7 @@ export const retryWithBackoff = async <T>(
   { clock, random, pause }: RetryDeps,
   signal: AbortSignal,
 ): Promise<T> => {
-  const giveUpAt = clock.monotonic() + BUDGET_MS;
+  const giveUpAt = clock.monotonic() + RETRY_BUDGET_MS;
   let isReread = false;
   let hasReread = false;
   for (let failures = 1; ; failures += 1) {

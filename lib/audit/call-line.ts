@@ -1,5 +1,6 @@
 import { CALL_OUTCOMES, type CallOutcome } from '../contract/authority-api.ts';
 import { canonicalizeJson } from '../schema/canonical-json.ts';
+import { parseJson } from '../schema/json.ts';
 import { isMapping } from '../schema/mapping.ts';
 import { boundList, boundText } from './bounded-text.ts';
 import { computeSha256 } from './chain.ts';
@@ -143,14 +144,6 @@ const buildInvalid = (
   kind: 'invalid',
   reason: { code, expected, got, ...(claims !== undefined && { claims }) },
 });
-
-const parseJson = (text: string): unknown => {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
-};
 
 const HASH = /^[0-9a-f]{64}$/;
 

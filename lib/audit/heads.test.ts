@@ -39,6 +39,17 @@ describe('createHeadPublisher', () => {
     expect(published.at(-1)).toEqual(recorder.head());
   });
 
+  it('publishes an unchanged head again after a minute, which a restored cluster may lack', async () => {
+    const { published, time, round } = await createPublishing();
+    await round();
+    time.now = 59_999;
+    await round();
+    expect(published).toHaveLength(1);
+    time.now = 60_000;
+    await round();
+    expect(published).toEqual([published[0], published[0]]);
+  });
+
   it('publishes the last sealed head while sealing fails', async () => {
     const { recorder, state, published, failures, round } = await createPublishing();
     await recorder.record(buildIntent('run-1'));

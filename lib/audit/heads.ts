@@ -11,6 +11,8 @@ export type Head = Position & {
 
 /** Milliseconds between two publications. */
 const PUBLISH_EVERY_MS = 5_000;
+/** An unchanged head is published again after this time: a restore of the cluster's store may have lost it. */
+const REPEAT_AFTER_MS = 60_000;
 
 /** Key of the ConfigMap of heads that holds the public keys of seals. */
 export const PUBLIC_KEYS_NAME = 'public-keys.pem';
@@ -78,12 +80,14 @@ export const createHeadPublisher = ({
   readonly monotonic: () => number;
 }): HeadPublisher => {
   let published: Head | undefined;
+  let publishedAt = -Infinity;
   let currentAt: number | undefined;
   const publishChangedHead = async (): Promise<void> => {
     const head = recorder.head();
-    if (head.hash === published?.hash) return;
+    const now = monotonic();
+    if (head.hash === published?.hash && now - publishedAt < REPEAT_AFTER_MS) return;
     await publish(head);
-    published = head;
+    [published, publishedAt] = [head, now];
   };
   return {
     publishHead: async () => {

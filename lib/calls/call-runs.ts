@@ -16,7 +16,7 @@ import { createTextSigner, type AwsKeys, type SignText } from '../signing/signin
 import type { CallRefusal, CallRefusalCode } from './call-refusals.ts';
 
 /** How long a call waits for the exchange of its task's first run. */
-const EXCHANGE_TIMEOUT_MS = 15_000;
+export const EXCHANGE_TIMEOUT_MS = 15_000;
 
 /** A run as far as one call needs it. */
 export type CallRun = {

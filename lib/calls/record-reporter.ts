@@ -1,4 +1,5 @@
 import { computeFullJitterMs } from '../async/backoff.ts';
+import { createWorkerPool } from '../async/worker-pool.ts';
 import type { CallHead } from '../contract/authority-api.ts';
 import { ExchangeError } from '../contract/exchange.ts';
 import type { Schedule } from '../contract/schedule.ts';
@@ -37,20 +38,8 @@ export const createRecordReporter = ({
   readonly random: () => number;
 }): RecordReporter => {
   let queue = new Map<string, CallHead>();
-  const workers = new Set<Promise<void>>();
-  let working = 0;
-  const wakes = new Set<() => void>();
+  let failures = 0;
 
-  const pause = (ms: number): Promise<void> =>
-    new Promise((resolve) => {
-      const wake = (): void => {
-        cancel();
-        wakes.delete(wake);
-        resolve();
-      };
-      const cancel = schedule(ms, wake);
-      wakes.add(wake);
-    });
   const takeFirst = (): CallReport | undefined => {
     const [first] = queue;
     if (first === undefined) return undefined;
@@ -69,46 +58,30 @@ export const createRecordReporter = ({
     queue = new Map([[run, added === undefined ? calls : mergeCallHeads(calls, added)], ...queue]);
     giveUpOldest();
   };
-  const work = async (): Promise<void> => {
-    working += 1;
-    let failures = 0;
-    for (let next = takeFirst(); next !== undefined; next = takeFirst()) {
-      try {
-        await send(next);
-        failures = 0;
-        onOutcome(next, 'reported');
-      } catch (thrown) {
-        if (!(thrown instanceof ExchangeError) || thrown.kind === 'refused') {
-          onOutcome(next, 'refused');
-          continue;
-        }
-        putBack(next);
-        failures += 1;
-        const jitterMs = computeFullJitterMs(failures, { ...BACKOFF, random });
-        await pause(jitterMs + Math.min(BACKOFF.maxMs, thrown.retryAfterMs ?? 0));
+  const deliver = async (next: CallReport, pause: (ms: number) => Promise<void>): Promise<void> => {
+    try {
+      await send(next);
+      failures = 0;
+      onOutcome(next, 'reported');
+    } catch (thrown) {
+      if (!(thrown instanceof ExchangeError) || thrown.kind === 'refused') {
+        onOutcome(next, 'refused');
+        return;
       }
-    }
-    working -= 1;
-  };
-  const startWorkers = (maxWorkers: number): void => {
-    while (queue.size > 0 && working < maxWorkers) {
-      const worker = work();
-      workers.add(worker);
-      void worker.then(() => workers.delete(worker));
+      putBack(next);
+      failures += 1;
+      const jitterMs = computeFullJitterMs(failures, { ...BACKOFF, random });
+      await pause(jitterMs + Math.min(BACKOFF.maxMs, thrown.retryAfterMs ?? 0));
     }
   };
+  const pool = createWorkerPool({ take: takeFirst, handle: deliver, schedule });
   return {
     report: ({ run, calls }) => {
       const waiting = queue.get(run);
       queue.set(run, waiting === undefined ? calls : mergeCallHeads(waiting, calls));
       giveUpOldest();
-      startWorkers(1);
+      pool.start();
     },
-    drain: async (withinMs) => {
-      for (const wake of [...wakes]) wake();
-      startWorkers(DRAIN_CONCURRENCY);
-      const deadline = new Promise<void>((resolve) => void schedule(withinMs, resolve));
-      await Promise.race([Promise.all([...workers]), deadline]);
-    },
+    drain: (withinMs) => pool.drain(withinMs, DRAIN_CONCURRENCY),
   };
 };

@@ -1,4 +1,5 @@
 import { fail, succeed, type FieldError, type Result } from '../schema/field-error.ts';
+import { parseJson } from '../schema/json.ts';
 import { integer, list, object, read, string } from '../schema/reader.ts';
 import { isCertificateAuthority, type CertificateAuthority } from './certificate-authority.ts';
 import { joinBundle } from './trust-bundle.ts';
@@ -39,7 +40,7 @@ export const readCertificateAuthoritySet = (data: SecretData): Result<Certificat
   const faults: FieldError[] = [];
   const current = readSlot(data, 'current', faults);
   const next = readSlot(data, 'next', faults);
-  const rest = read(state, parseJson(data[STATE_KEY]), STATE_KEY);
+  const rest = read(state, parseJson(data[STATE_KEY] ?? ''), STATE_KEY);
   if (!rest.ok || faults.length > 0) return fail([...faults, ...(rest.ok ? [] : rest.faults)]);
   return succeed({ current, next, ...rest.value });
 };
@@ -68,12 +69,4 @@ const readSlot = (data: SecretData, slot: string, faults: FieldError[]): Certifi
     faults.push({ path: `${slot}.crt, ${slot}.key`, expected, got: 'something else (not shown)' });
   }
   return authority;
-};
-
-const parseJson = (text: string | undefined): unknown => {
-  try {
-    return JSON.parse(text ?? '');
-  } catch {
-    return undefined;
-  }
 };

@@ -1,5 +1,6 @@
 import { callHead } from '../audit/call-head.ts';
 import { JWT_TYPE, type CallHead } from '../contract/authority-api.ts';
+import { parseJson } from '../schema/json.ts';
 import { object, rejectValue, type Reader } from '../schema/reader.ts';
 import type { Call } from './caller.ts';
 import { buildRunMembers } from './exchange-records.ts';
@@ -13,14 +14,6 @@ const calls: Reader<CallHead> = (given, path, faults) => {
   return parsed === undefined
     ? rejectValue(faults, { path, expected: 'JSON', value: given })
     : callHead(parsed, path, faults);
-};
-
-const parseJson = (text: string): unknown => {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
 };
 
 const FIELDS = {

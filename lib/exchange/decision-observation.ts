@@ -14,8 +14,11 @@ export type ObserveDecisions = (
 
 export type ObservationDeps = {
   readonly record: Recorder;
-  /** Seconds from a request to a decision about it. */
-  readonly onDecided: (waitSeconds: number) => void;
+  readonly onDecided: (decided: {
+    /** From the request to the decision about it. */
+    readonly waitSeconds: number;
+    readonly run: string | undefined;
+  }) => void;
   /** Wall-clock milliseconds. */
   readonly now: () => number;
 };
@@ -36,7 +39,8 @@ export const createDecisionObserver = ({
     for (const { uid, spec, createdAt } of own.slice(0, MAX_RECORDED)) {
       if (seen.get(uid) === true) continue;
       seen.set(uid, true);
-      onDecided(Math.max(0, createdAt - request.createdAt) / 1000);
+      const waitSeconds = Math.max(0, createdAt - request.createdAt) / 1000;
+      onDecided({ waitSeconds, run: recorded.run });
       await record({
         ...{ kind: 'approval.observed', at: now(), ...recorded },
         subject: `${request.namespace}/${request.name}`,

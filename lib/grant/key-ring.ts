@@ -9,6 +9,7 @@ import {
   type KeyAlgorithm,
 } from '../certificate/key-certificate.ts';
 import { fail, succeed, type FieldError, type Result } from '../schema/field-error.ts';
+import { parseJson } from '../schema/json.ts';
 import { integer, list, object, read, string } from '../schema/reader.ts';
 
 /** The public part of a signing key. */
@@ -65,7 +66,7 @@ export const createGrantKey = async (algorithm: KeyAlgorithm, now: number): Prom
 
 /** Reads the data of the Secret. Field errors name its keys and never contain a value. */
 export const readKeyRing = async (data: SecretData): Promise<Result<KeyRing>> => {
-  const rest = read(state, parseJson(data[STATE_KEY]), STATE_KEY);
+  const rest = read(state, parseJson(data[STATE_KEY] ?? ''), STATE_KEY);
   const slots = ['current', 'next'].filter((slot) => !isCertifiedKey(getKeyPair(data, slot)));
   const faults = [...slots.map(buildSlotError), ...(rest.ok ? [] : rest.faults)];
   if (!rest.ok || faults.length > 0) return fail(faults);
@@ -117,11 +118,3 @@ const buildSlotError = (slot: string): FieldError => ({
   expected: 'a PEM key of ES256 or RS256, and the certificate that it signed over itself',
   got: 'something else (not shown)',
 });
-
-const parseJson = (text: string | undefined): unknown => {
-  try {
-    return JSON.parse(text ?? '');
-  } catch {
-    return undefined;
-  }
-};

@@ -1,4 +1,5 @@
 import { fail, formatValue, succeed, type FieldError, type Result } from '../schema/field-error.ts';
+import { parseJson } from '../schema/json.ts';
 import { parseContainer, parseVolume } from './pod-schema.ts';
 import {
   hashTemplate,
@@ -31,14 +32,6 @@ const parseTemplate = (hash: string, text: string): Result<InjectionTemplate> =>
   return isInjectionTemplate(template)
     ? succeed(template)
     : fail([{ path: hash, expected: 'an injection template', got: formatValue(text) }]);
-};
-
-const parseJson = (text: string): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 };
 
 /** The hash proves the content. This check only rejects objects of another shape. */

@@ -48,6 +48,7 @@ const inject = (
   return {
     injected,
     env: agent?.env ?? [],
+    allWarnings: plan.value.warnings,
     warnings: plan.value.warnings.filter((each) => each.includes('is not set for task')),
   };
 };
@@ -168,5 +169,25 @@ describe('findFixedKeyObstacle', () => {
   it('does not take the defaults of rule 4 for granted', () => {
     const subject = { platform: authorityPlatform, consumers: ['agent'] };
     expect(findFixedKeyObstacle(buildPod(), subject)).toContain('allowPrivilegeEscalation');
+  });
+});
+
+describe('an import that may bring a proxy', () => {
+  const envFrom = [{ configMapRef: { name: 'settings' } }];
+  const warn = (task: Task): readonly string[] =>
+    inject(buildPod({ envFrom }), { tasks: [task] }).allWarnings.filter((each) =>
+      each.includes('a proxy in it'),
+    );
+  const http: Task = { ...buildTask('search', ['agent']), ...{ provider: 'http', role: 'wiki' } };
+
+  it('could get the token of a consumer of APIs and MCP servers, which is warned', () => {
+    expect(warn(http)).toEqual([
+      'container agent: admission does not read ConfigMap settings: a proxy in it needs 127.0.0.1 in NO_PROXY and no_proxy, or clients may send the token of this container to it',
+    ]);
+  });
+
+  it('gets nothing of a consumer whose clients send the token to no gateway over HTTP', () => {
+    expect(warn({ ...http, provider: 'postgres', role: 'orders/reader' })).toEqual([]);
+    expect(warn({ ...http, containers: ['helper'] })).toEqual([]);
   });
 });

@@ -66,28 +66,40 @@ const includesLoopback = ({ value = '' }: EnvVar): boolean =>
 /** botocore fails on a profile that no file defines, and then asks no other source of credentials. */
 export const PROFILE_VARIABLES: readonly string[] = ['AWS_PROFILE', 'AWS_DEFAULT_PROFILE'];
 
+/** What a consumer sends to the gateway: signed AWS requests, or requests with its loopback token. */
+export type GatewayUse = { readonly isSigned: boolean; readonly isTokenSent: boolean };
+
 /** Messages about variables of one consumer that break SDKs or hide what its author meant. */
 export const buildEnvironmentWarnings = (
   pod: Pod,
   { container }: PlacedContainer,
-  isSigned: boolean,
+  use: GatewayUse,
 ): readonly string[] => [
-  ...(isSigned ? buildImportWarnings(container) : []),
+  ...(use.isSigned || use.isTokenSent ? buildImportWarnings(container, use) : []),
   ...buildProfileWarnings(container),
   ...buildRegionWarnings(container),
   ...buildSettingsFileWarnings(pod, container),
 ];
 
-/** Clients that obey proxies for loopback would send each signed request to the proxy. */
-const buildImportWarnings = ({ name, envFrom }: Container): readonly string[] => {
+/** Clients that obey proxies for loopback would send each request to the proxy, signed or with the token. */
+const buildImportWarnings = (
+  { name, envFrom }: Container,
+  { isSigned, isTokenSent }: GatewayUse,
+): readonly string[] => {
   const sources = (envFrom ?? [])
     .filter(({ prefix = '' }) => PROXY_NAMES.some((each) => each.startsWith(prefix.toUpperCase())))
     .map(formatSource);
-  return sources.length === 0
-    ? []
-    : [
-        `container ${name}: admission does not read ${sources.join(', ')}: a proxy in it needs ${LOOPBACK} in ${BYPASS_NAMES.join(' and ')}, and an AWS_ENDPOINT_URL_… in it leads past the gateway to a cloud that knows no key of this container`,
-      ];
+  if (sources.length === 0) return [];
+  const risks = [
+    `a proxy in it needs ${LOOPBACK} in ${BYPASS_NAMES.join(' and ')}`,
+    ...(isTokenSent ? ['or clients may send the token of this container to it'] : []),
+    ...(isSigned
+      ? [
+          'and an AWS_ENDPOINT_URL_… in it leads past the gateway to a cloud that knows no key of this container',
+        ]
+      : []),
+  ];
+  return [`container ${name}: admission does not read ${sources.join(', ')}: ${risks.join(', ')}`];
 };
 
 const buildProfileWarnings = ({ name, env }: Container): readonly string[] =>

@@ -3,6 +3,7 @@ import { SIDECAR_ENV } from '../contract/environment.ts';
 import type { Pod } from '../contract/pod.ts';
 import type { Platform } from '../contract/platform.ts';
 import type { Task } from '../contract/task.ts';
+import { parseJson } from '../schema/json.ts';
 import { listContainers, type PlacedContainer } from './containers.ts';
 
 /** The containers that a declaration may name, and those it gets if it names none. */
@@ -106,12 +107,4 @@ const parseConsumers = ({ text }: TasksEnvValue): readonly string[] => {
   const consumers = (parseJson(text) as { consumers?: unknown } | undefined)?.consumers;
   const isList = Array.isArray(consumers) && consumers.every((name) => typeof name === 'string');
   return isList ? consumers : [];
-};
-
-const parseJson = (text: string): unknown => {
-  try {
-    return JSON.parse(text) ?? undefined;
-  } catch {
-    return undefined;
-  }
 };

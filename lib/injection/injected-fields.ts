@@ -90,6 +90,12 @@ export const isSigned = (consumerName: string, tasks: readonly Task[]): boolean 
       provider === 'aws' && delivery === 'sign' && containers.includes(consumerName),
   );
 
+/** Whether clients of this consumer send its loopback token to the gateway, over HTTP. */
+export const isTokenSent = (consumerName: string, tasks: readonly Task[]): boolean =>
+  tasks.some(
+    ({ provider, containers }) => provider === 'http' && containers.includes(consumerName),
+  );
+
 /** A consumer without signed AWS requests needs only the socket of the gateway. */
 const listGatewayEnv = (
   { consumer: { signEnv = [] } }: InjectionTemplate,

@@ -35,6 +35,7 @@ import {
   buildInjectedFields,
   buildConsumerMount,
   isSigned,
+  isTokenSent,
   listConsumerEnvGroups,
   type InjectedFields,
 } from './injected-fields.ts';
@@ -134,7 +135,10 @@ export const planInjection = (request: {
       ...buildApiTokenWarnings(pod, injection),
       ...injection.consumers.flatMap(({ at }) => [
         ...[planProxyBypass(at.container).warning ?? []].flat(),
-        ...buildEnvironmentWarnings(pod, at, isSigned(at.container.name, tasks)),
+        ...buildEnvironmentWarnings(pod, at, {
+          isSigned: isSigned(at.container.name, tasks),
+          isTokenSent: isTokenSent(at.container.name, tasks),
+        }),
         ...(keyObstacle === undefined ? [] : buildKeyWarnings(at.container, tasks, keyObstacle)),
       ]),
       ...buildVaultWarnings(pod, injection),

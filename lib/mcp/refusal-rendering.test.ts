@@ -41,6 +41,16 @@ describe('renderMcpRefusal', () => {
     });
   });
 
+  it('gives an unknown method the code by which clients know that a feature is not there', () => {
+    const unknown = { code: 'operation_unknown', message: 'm' } as const;
+    expect(render({ id: 1, method: 'tasks/list' }, unknown).answer).toMatchObject({
+      error: { code: -32_601 },
+    });
+    expect(render({ id: 1, method: 'prompts/get' }).answer).toMatchObject({
+      error: { code: -32_010 },
+    });
+  });
+
   it('gives notifications and unreadable bodies an error without ID and no response', () => {
     expect(render({ method: 'notifications/x' })).toMatchObject({ isResponse: false });
     const { isResponse, body } = renderMcpRefusal({ code: 'request_malformed', message: 'm' });

@@ -3,6 +3,8 @@ import { getBodyVersion } from './request-headers.ts';
 
 /** Of the range that MCP leaves to implementations, outside what the SDKs use. */
 const ERROR_CODE = -32010;
+/** JSON-RPC 2.0, section 5.1: by it clients know that a feature is not there. */
+const METHOD_NOT_FOUND = -32601;
 
 /** A refusal as one message of JSON-RPC. */
 export type RenderedMcpRefusal = {
@@ -30,7 +32,8 @@ export const renderMcpRefusal = (
   message?: McpMessage,
 ): RenderedMcpRefusal => {
   const shown = `valetkey: ${text} (${code})`;
-  const error = { code: ERROR_CODE, message: shown, data: { code } };
+  const errorCode = code === 'operation_unknown' ? METHOD_NOT_FOUND : ERROR_CODE;
+  const error = { code: errorCode, message: shown, data: { code } };
   if (message?.kind !== 'request' || code === 'session_unknown') {
     return { isResponse: false, body: JSON.stringify({ jsonrpc: '2.0', error }) };
   }

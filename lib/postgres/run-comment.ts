@@ -1,3 +1,4 @@
+import { parseJson } from '../schema/json.ts';
 import { toMapping } from '../schema/mapping.ts';
 
 /** Whose run a role is, as its comment says. */
@@ -14,14 +15,6 @@ export type RunOwner = {
 };
 
 export const formatRunComment = (owner: RunOwner): string => JSON.stringify(owner);
-
-const parseJson = (text: string): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-};
 
 /** Parses a comment; a role without one, or with another, has no known owner: only its run is known. */
 export const parseRunComment = (comment: string | null): RunOwner => {

@@ -1,4 +1,5 @@
 import { computeFullJitterMs } from '../async/backoff.ts';
+import { createWorkerPool } from '../async/worker-pool.ts';
 import type { ReleaseEnd, RunEnd } from '../contract/authority-api.ts';
 import type { Clock } from '../contract/clock.ts';
 import { ExchangeError } from '../contract/exchange.ts';
@@ -53,20 +54,11 @@ export const createEndReportQueue = ({
   random: () => number;
 }): EndReportQueue => {
   const queue: EndReport[] = [];
-  const workerPromises = new Set<Promise<void>>();
-  let workers = 0;
-  let wake = (): void => undefined;
 
-  const pause = (ms: number): Promise<void> =>
-    new Promise((resolve) => {
-      const cancel = schedule(ms, resolve);
-      wake = () => {
-        cancel();
-        resolve();
-      };
-    });
-
-  const deliver = async (report: EndReport): Promise<EndReportOutcome> => {
+  const deliver = async (
+    report: EndReport,
+    pause: (ms: number) => Promise<void>,
+  ): Promise<EndReportOutcome> => {
     for (let count = 0; clock.monotonic() < report.until; count += 1) {
       try {
         await send(report);
@@ -80,34 +72,19 @@ export const createEndReportQueue = ({
     return 'given_up';
   };
 
-  const work = async (): Promise<void> => {
-    workers += 1;
-    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-      onOutcome(next, await deliver(next));
-    }
-    workers -= 1;
-  };
-
-  const startWorkers = (maxWorkers: number): void => {
-    while (queue.length > 0 && workers < maxWorkers) {
-      const worker = work();
-      workerPromises.add(worker);
-      void worker.then(() => workerPromises.delete(worker));
-    }
-  };
+  const pool = createWorkerPool<EndReport>({
+    take: () => queue.shift(),
+    handle: async (report, pause) => onOutcome(report, await deliver(report, pause)),
+    schedule,
+  });
 
   return {
     report: (report) => {
       const oldest = queue.length >= MAX_QUEUED ? queue.shift() : undefined;
       if (oldest !== undefined) onOutcome(oldest, 'given_up');
       queue.push(report);
-      startWorkers(1);
+      pool.start();
     },
-    drain: async (withinMs) => {
-      wake();
-      startWorkers(DRAIN_CONCURRENCY);
-      const deadline = new Promise<void>((resolve) => void schedule(withinMs, resolve));
-      await Promise.race([Promise.all([...workerPromises]), deadline]);
-    },
+    drain: (withinMs) => pool.drain(withinMs, DRAIN_CONCURRENCY),
   };
 };

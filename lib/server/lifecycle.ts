@@ -35,7 +35,7 @@ export type LifecycleOptions = {
 
 export type LifecycleDeps = {
   readonly readiness: Pick<Readiness, 'setCertificate' | 'drain' | 'unready'>;
-  readonly metrics: Pick<MetricsServerDeps, 'render' | 'contentType'> & {
+  readonly metrics: Pick<MetricsServerDeps, 'render'> & {
     readonly certificate: (serving: ServingCertificate) => void;
     readonly reconcileFailed: (controller: 'certificate') => void;
     readonly measureCapacity: (resource: 'connections', read: () => Usage) => void;
@@ -77,9 +77,9 @@ export const startTelemetry = async (
   options: LifecycleOptions,
   deps: LifecycleDeps,
 ): Promise<Telemetry> => {
-  const { render, contentType } = deps.metrics;
+  const { render } = deps.metrics;
   const { unready } = deps.readiness;
-  const plaintext = createMetricsServer({ render, contentType, unready });
+  const plaintext = createMetricsServer({ render, unready });
   const port = await listenPlaintext(plaintext, options.telemetry);
   const stop = (): void => {
     plaintext.close();

@@ -1,5 +1,11 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import { join } from 'node:path';
 import { Transform } from 'node:stream';
 
@@ -91,14 +97,10 @@ export type GitServerOptions = {
   readonly createBodyFilter?: () => Transform;
 };
 
-/** Creates a server of `git http-backend` (CGI). It does not listen yet. */
-export const createGitServer = ({
-  root,
-  authorization,
-  received,
-  createBodyFilter,
-}: GitServerOptions): Server =>
-  createServer((incoming, outgoing) => {
+/** Serves `git http-backend` (CGI). */
+export const createGitListener =
+  ({ root, authorization, received, createBodyFilter }: GitServerOptions): RequestListener =>
+  (incoming, outgoing) => {
     received?.(incoming);
     const { headers, method = '', url = '' } = incoming;
     if (headers.authorization !== authorization) {
@@ -126,4 +128,8 @@ export const createGitServer = ({
       child.stdin,
     );
     child.stdout.pipe(createCgiResponse(outgoing)).pipe(outgoing);
-  });
+  };
+
+/** Creates a server of `git http-backend`. It does not listen yet. */
+export const createGitServer = (options: GitServerOptions): Server =>
+  createServer(createGitListener(options));

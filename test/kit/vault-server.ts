@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import type { KeyObject } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,6 +21,8 @@ export type VaultServer = {
     path: string,
     options?: { readonly body?: object; readonly token?: string },
   ) => Promise<{ readonly status: number; readonly body: Record<string, unknown> }>;
+  /** Writes as root. @throws Error unless it is accepted */
+  readonly write: (path: string, body: object) => Promise<void>;
   readonly close: () => void;
 };
 
@@ -44,25 +47,40 @@ export const startVault = async (program: string): Promise<VaultServer> => {
   const started = JSON.parse(String(first.value)) as { address: string; token: string };
   const address = started.address.replace('127.0.0.1', 'https://localhost');
   const caBundle = authority.certificate;
+  const call: VaultServer['call'] = async (method, path, { body, token = started.token } = {}) => {
+    const response = await sendToEndpoint({
+      method: method === 'LIST' ? 'GET' : method,
+      url: `${address}/v1/${path}${method === 'LIST' ? '?list=true' : ''}`,
+      headers: { 'X-Vault-Token': token },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      caBundle,
+      timeoutMs: 10_000,
+      maxBodyBytes: 1024 * 1024,
+    });
+    const text = response.body === '' ? '{}' : response.body;
+    return { status: response.status, body: JSON.parse(text) as Record<string, unknown> };
+  };
   return {
-    address,
-    caBundle,
-    call: async (method, path, { body, token = started.token } = {}) => {
-      const response = await sendToEndpoint({
-        method: method === 'LIST' ? 'GET' : method,
-        url: `${address}/v1/${path}${method === 'LIST' ? '?list=true' : ''}`,
-        headers: { 'X-Vault-Token': token },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-        caBundle,
-        timeoutMs: 10_000,
-        maxBodyBytes: 1024 * 1024,
-      });
-      const text = response.body === '' ? '{}' : response.body;
-      return { status: response.status, body: JSON.parse(text) as Record<string, unknown> };
+    ...{ address, caBundle, call },
+    write: async (path, body) => {
+      const { status } = await call('POST', path, { body });
+      if (status >= 300) throw new Error(`Vault answered ${status} to POST ${path}`);
     },
     close: () => {
       child.stdin.end();
       rmSync(folder, { recursive: true });
     },
   };
+};
+
+/** Lets a Vault trust JWTs of an issuer, with the auth method of the mount `jwt`. */
+export const trustIssuer = async (
+  { write }: VaultServer,
+  { issuer, keys }: { readonly issuer: string; readonly keys: readonly KeyObject[] },
+): Promise<void> => {
+  await write('sys/auth/jwt', { type: 'jwt' });
+  await write('auth/jwt/config', {
+    jwt_validation_pubkeys: keys.map((key) => key.export({ type: 'spki', format: 'pem' })),
+    bound_issuer: issuer,
+  });
 };

@@ -1,3 +1,4 @@
+import { createPublicKey, type KeyObject } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -31,6 +32,8 @@ export type CallThrough = {
   readonly baseUrl: string;
   /** The consumer's own token: what an unmodified client takes for its key. */
   readonly apiKey: string;
+  /** File with it, as the consumer mounts it. */
+  readonly tokenFile: string;
   readonly call: (path: string, init?: RequestInit) => Promise<Response>;
   /** Starts a run with params. @returns its base URL and ID */
   readonly startRun: (params: Record<string, string>) => Promise<{ run: string; baseUrl: string }>;
@@ -67,6 +70,14 @@ export const putUpstream = (harness: AuthorityHarness, spec: object, name = UPST
     spec: { present, allowHttp: true, privateAddresses: true, ...spec },
   });
 };
+
+/** The issuer of the authority's grants, and the keys that verify them. */
+export const readIssuer = async ({
+  readJwks,
+}: CallThrough): Promise<{ issuer: string; keys: readonly KeyObject[] }> => ({
+  issuer: 'https://localhost',
+  keys: (await readJwks()).keys.map((key) => createPublicKey({ key, format: 'jwk' })),
+});
 
 /**
  * Starts both programs for one task of provider `http`.
@@ -122,7 +133,8 @@ export const startCallThrough = async (
   });
   let stopping: Promise<void> | undefined;
   const stopSidecar = () => (stopping ??= sidecar.stop());
-  const apiKey = readFileSync(join(sidecar.folder, 'agent', 'token'), 'utf8');
+  const tokenFile = join(sidecar.folder, 'agent', 'token');
+  const apiKey = readFileSync(tokenFile, 'utf8');
   const baseUrl = `http://127.0.0.1:${sidecar.gatewayPort}/t/chat`;
   const askSidecar = (path: string, method: string, body?: object) =>
     sendRequest({
@@ -132,7 +144,7 @@ export const startCallThrough = async (
     });
   const readMetrics = async () => (await replica.telemetry('/metrics')).text;
   return {
-    ...{ harness, replica, baseUrl, apiKey, stopSidecar, readMetrics },
+    ...{ harness, replica, baseUrl, apiKey, tokenFile, stopSidecar, readMetrics },
     readJwks: async () => {
       const { body } = await sendToEndpoint({
         ...{ method: 'GET', url: `${endpoint}${JWKS_PATH}`, headers: {} },

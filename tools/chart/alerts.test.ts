@@ -23,7 +23,7 @@ const matchAll = (text: string, pattern: RegExp): readonly string[] =>
 
 /** The series that every program has before its first request. */
 const renderFreshMetrics = async (): Promise<readonly string[]> => {
-  const unsynced = { now: () => 0, secondsSinceSync: {} as never };
+  const unsynced = { now: () => 0, secondsSinceSync: {} as never, readIds: () => ({}) };
   const texts = await Promise.all([
     createWebhookMetrics(unsynced).render(),
     createAuthorityMetrics({

@@ -5,6 +5,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { AUTHORITY_METRIC_SPECS } from '../../lib/edge/telemetry/authority-metric-specs.ts';
+import type { MetricSpec } from '../../lib/edge/telemetry/metric-spec.ts';
+import { SIDECAR_METRIC_SPECS } from '../../lib/edge/telemetry/sidecar-metric-specs.ts';
+import { WEBHOOK_METRIC_SPECS } from '../../lib/edge/telemetry/webhook-metric-specs.ts';
+
 type Unit = 'short' | 's' | 'bytes' | 'percentunit' | 'reqps' | 'none';
 /** A PromQL query and the legend of its series, in Grafana's notation. */
 type Query = readonly [expr: string, legend: string];
@@ -574,6 +579,16 @@ export const placePanels = (panels: readonly Panel[]): readonly Position[] => {
   });
 };
 
+const SPECS: readonly MetricSpec[] = [
+  ...Object.values(WEBHOOK_METRIC_SPECS),
+  ...Object.values(AUTHORITY_METRIC_SPECS),
+  ...Object.values(SIDECAR_METRIC_SPECS),
+];
+
+/** Whether a query is about buckets with exemplars. Grafana shows them as points that lead to a trace. */
+const hasExemplars = (expr: string): boolean =>
+  SPECS.some(({ name, exemplars }) => exemplars !== undefined && expr.includes(`${name}_bucket`));
+
 const toPanel = (panel: Panel, index: number, gridPos: Position | undefined) => ({
   id: index + 1,
   title: panel.title,
@@ -591,7 +606,9 @@ const toPanel = (panel: Panel, index: number, gridPos: Position | undefined) => 
     datasource: DATA_SOURCE,
     expr,
     legendFormat,
-    ...(panel.type === 'stat' && { instant: true, range: false }),
+    ...(panel.type === 'stat'
+      ? { instant: true, range: false }
+      : hasExemplars(expr) && { exemplar: true }),
   })),
 });
 

@@ -44,7 +44,7 @@ describe('docs/cli.md', () => {
   );
 
   it('lists each exit status with the meaning that the help shows', async () => {
-    const shown = (await checkCommand(['--help'])).help.matchAll(/^ {2}(\d) {2}(.*)$/gm);
+    const shown = (await checkCommand(['--help'])).help.matchAll(/^ {2}(\d+) {2}(.*)$/gm);
     const rows = page.split('\n').map((row) => row.replace(/ +/g, ' '));
     const codes = Array.from(shown, ([, code, meaning]) => `| ${code} | ${meaning} |`);
     expect(codes).toHaveLength(Object.keys(EXIT).length);

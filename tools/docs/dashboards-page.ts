@@ -53,6 +53,9 @@ Each dashboard asks for its data source, a Prometheus that [scrapes Valetkey](pr
 chart creates the first three. "Rejections counted by API servers" needs metrics of the API servers, which some managed
 clusters do not offer.
 
+Panels of latencies show the [exemplars](metrics.md#exemplars) of a Prometheus that
+[keeps them](prometheus.md#keep-exemplars): points with the ID of a run.
+
 ## How the pictures were made
 
 They are no screenshots: Grafana does not run in the tests. A real Prometheus scraped the installed chart while

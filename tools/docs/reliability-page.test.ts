@@ -1,20 +1,27 @@
 import { describe, expect, it } from '@jest/globals';
-import { FAULT_CASES, listFaults } from '../../e2e/faults/fault-cases.ts';
-import { readFaultResults } from '../../e2e/faults/fault-results.ts';
+import { CLUSTER_FAULTS } from '../../e2e/faults/cluster-faults.ts';
+import { FAULT_CASES, listFaults, type FaultId } from '../../e2e/faults/fault-cases.ts';
+import { readFaultResults, type FaultResult } from '../../e2e/faults/fault-results.ts';
 import { PROCESS_FAULTS } from '../../e2e/faults/process-faults.ts';
+import { listBrokenPromises } from '../../e2e/faults/promises.ts';
 import { testFiles } from '../../e2e/test-selection.ts';
 import { readTargets, renderObjectives, renderSummary } from './reliability-page.ts';
 
 describe('the table of faults', () => {
-  it('has a result for each fault that is applied to the programs', () => {
-    expect(Object.keys(readFaultResults()).sort()).toEqual(Object.keys(PROCESS_FAULTS).sort());
+  it('has a result for each fault', () => {
+    const applied = [...Object.keys(PROCESS_FAULTS), ...CLUSTER_FAULTS].sort();
+    expect(Object.keys(readFaultResults()).sort()).toEqual(applied);
+    expect(
+      listFaults()
+        .map(({ id }) => id)
+        .toSorted(),
+    ).toEqual(applied);
   });
 
-  it('names an existing end-to-end test for each other fault', () => {
+  it('names an existing end-to-end test for each fault of a cluster', () => {
     const files = testFiles.map(({ file }) => file);
-    const others = listFaults().filter(({ id }) => PROCESS_FAULTS[id] === undefined);
-    expect(others.length).toBeGreaterThan(0);
-    for (const { id, test = '' } of others) expect([id, files.includes(test)]).toEqual([id, true]);
+    const tests = listFaults().filter(({ id }) => CLUSTER_FAULTS.includes(id));
+    for (const { id, test = '' } of tests) expect([id, files.includes(test)]).toEqual([id, true]);
   });
 
   it('names only existing end-to-end tests', () => {
@@ -24,16 +31,11 @@ describe('the table of faults', () => {
   });
 
   it('has no result in which ended credentials were served or a request was lost', () => {
-    const broken = Object.entries(readFaultResults()).filter(
-      ([id, { load }]) =>
-        load !== undefined && (load.servedAfterEnd > 0 || (load.lost > 0 && !STOPS_RUNS.has(id))),
-    );
-    expect(broken.map(([id]) => id)).toEqual([]);
+    const results = Object.entries(readFaultResults()) as [FaultId, FaultResult][];
+    for (const [id, result] of results)
+      expect([id, ...listBrokenPromises(id, result)]).toEqual([id]);
   });
 });
-
-/** Faults that refuse every request until a person has acted. */
-const STOPS_RUNS: ReadonlySet<string> = new Set(['node-clock']);
 
 describe('renderSummary', () => {
   it('shows a dash for the recovery of a fault without figures', () => {

@@ -7,8 +7,10 @@ import {
   type FaultId,
   type Objective,
 } from '../../e2e/faults/fault-cases.ts';
+import type { LoadFigures } from '../../e2e/faults/credential-load.ts';
 import {
   readFaultResults,
+  type CallFigures,
   type FaultResult,
   type FaultResults,
 } from '../../e2e/faults/fault-results.ts';
@@ -43,19 +45,48 @@ export const renderSummary = (faults: readonly Fault[], results: FaultResults): 
     ]),
   );
 
-const renderMeasurement = ({ load, recoverySeconds, figures, ...made }: FaultResult): string => {
+type Row = readonly [name: string, value: string, unit: string];
+
+const toRow = (name: string, value: number, unit = ''): Row => [name, formatNumber(value), unit];
+
+const listLoadRows = ({
+  requests,
+  refused,
+  lost,
+  servedAfterEnd,
+  longestGapSeconds,
+}: LoadFigures): readonly Row[] => [
+  toRow('requests for credentials', requests),
+  toRow('… that got none at the first attempt', refused),
+  toRow('… that got none although they were repeated', lost),
+  toRow('… that got ended credentials', servedAfterEnd),
+  toRow('longest time without an answer', longestGapSeconds, 's'),
+];
+
+const listCallRows = (calls: CallFigures): readonly Row[] => [
+  toRow('calls that the gateway signs', calls.requests),
+  toRow('… that did not pass at the first attempt', calls.refused),
+  toRow('… that did not pass although they were repeated', calls.lost),
+  toRow('… that passed after the end of their run', calls.servedAfterEnd),
+  toRow('longest time without a call that passed', calls.longestGapSeconds, 's'),
+  toRow('requests that the cloud received', calls.received),
+  toRow('… without a line of the journal', calls.withoutLine),
+  toRow('calls in lines of the journal', calls.journaled),
+  toRow('… without a record `run.calls`', calls.withoutRecord),
+];
+
+const renderMeasurement = ({
+  load,
+  calls,
+  recoverySeconds,
+  figures,
+  ...made
+}: FaultResult): string => {
   const rows = [
-    ...(load === undefined
-      ? []
-      : [
-          ['requests for credentials', formatNumber(load.requests), ''],
-          ['… that got none at the first attempt', formatNumber(load.refused), ''],
-          ['… that got none although they were repeated', formatNumber(load.lost), ''],
-          ['… that got ended credentials', formatNumber(load.servedAfterEnd), ''],
-          ['longest time without an answer', formatNumber(load.longestGapSeconds), 's'],
-        ]),
-    ...(recoverySeconds === undefined ? [] : [['recovery', formatNumber(recoverySeconds), 's']]),
-    ...figures.map(({ name, value, unit }) => [name, formatNumber(value), unit]),
+    ...(load === undefined ? [] : listLoadRows(load)),
+    ...(calls === undefined ? [] : listCallRows(calls)),
+    ...(recoverySeconds === undefined ? [] : [toRow('recovery', recoverySeconds, 's')]),
+    ...figures.map(({ name, value, unit }) => toRow(name, value, unit)),
   ];
   const { measuredOn, machine } = made;
   const where = `${measuredOn}, ${machine.cores} cores of ${machine.cpu}, Node ${machine.node}, load average ${machine.load.before} before and ${machine.load.after} after.`;

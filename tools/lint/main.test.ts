@@ -30,6 +30,9 @@ describe('tools/lint/main.ts', () => {
     ['an identifier', 'a.ts', 'const wishList = 1;\n', 'a.ts:1: "wishList"'],
     ['a message', 'a.ts', "\nthrow new Error('the run is dead');\n", 'a.ts:2: "dead"'],
     ['a document', 'a.md', 'The rest\n\nis silence.\n', 'a.md:3: "silence"'],
+    ['a name within a document', 'a.md', 'Call `isRunDead`.\n', 'a.md:1: "Dead"'],
+    ['a message with a member', 'a.ts', "log('max_silence');\n", 'a.ts:1: "silence"'],
+    ['a file named after no subject', 'utils.ts', 'export {};\n', 'utils.ts:1: "utils"'],
     ['a file name', 'patience.md', 'Text.\n', 'patience.md:1: "patience"'],
   ])(
     'exits with status 1 when %s contains a banned word',

@@ -30,7 +30,10 @@ type Rule = { readonly regex: RegExp; readonly use: string };
 export const findBannedWords = (path: string, content: string): readonly Finding[] => {
   const pieces = isScript(path) ? scanScript(content) : [toText(content, 0)];
   const name = path.replace(/\.[a-z]+$/, '').replaceAll(/[/._-]+/g, ' ');
-  const inName = matchRules(WORDS, name).map(({ found, use }) => ({ line: 1, found, use }));
+  const inName = [
+    ...matchRules(WORDS, splitWords(name)),
+    ...name.split(' ').flatMap((part) => matchRules(IDENTIFIERS, part)),
+  ].map(({ found, use }) => ({ line: 1, found, use }));
   return [...inName, ...pieces.flatMap((piece) => checkPiece(piece, content))];
 };
 
@@ -58,18 +61,28 @@ const IDENTIFIERS = BANNED_IDENTIFIERS.map(({ pattern, use }): Rule => ({
 const toText = (text: string, at: number): Piece => ({ kind: 'text', text, at });
 
 const checkPiece = ({ kind, text, at }: Piece, content: string): readonly Finding[] => {
-  const hits =
-    kind === 'identifier'
-      ? [...matchRules(IDENTIFIERS, text), ...matchRules(WORDS, splitWords(text))]
-      : [...matchRules(WORDS, text), ...(kind === 'message' ? matchRules(MESSAGES, text) : [])];
-  return hits.map(({ found, use, index }) => {
-    const offset = kind === 'identifier' ? at : at + index;
-    const line = content.slice(0, offset).split('\n').length;
-    return { line, found: kind === 'identifier' ? text : found, use };
-  });
+  const startLine = countLines(content.slice(0, at));
+  // Documents and messages contain identifiers too. Splitting words adds no lines.
+  const words = splitWords(text);
+  const toFinding =
+    (within: string) =>
+    ({ found, use, index }: Hit): Finding => ({
+      line: startLine + countLines(within.slice(0, index)) - 1,
+      found: kind === 'identifier' ? text : found,
+      use,
+    });
+  const exact = kind === 'identifier' ? IDENTIFIERS : kind === 'message' ? MESSAGES : [];
+  return [
+    ...matchRules(exact, text).map(toFinding(text)),
+    ...matchRules(WORDS, words).map(toFinding(words)),
+  ];
 };
 
-const matchRules = (rules: readonly Rule[], text: string) =>
+const countLines = (text: string): number => text.split('\n').length;
+
+type Hit = { readonly found: string; readonly use: string; readonly index: number };
+
+const matchRules = (rules: readonly Rule[], text: string): readonly Hit[] =>
   rules.flatMap(({ regex, use }) =>
     [...text.matchAll(regex)].map((match) => ({ found: match[0], use, index: match.index })),
   );

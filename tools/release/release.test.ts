@@ -232,6 +232,9 @@ describe('statements', () => {
   });
 });
 
+/** With its version, for people and for tools that update it. */
+const PINNED_IMAGE = /^[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}$/;
+
 describe('workflows', () => {
   const workflows = join(import.meta.dirname, '../../.github/workflows');
   const files = readdirSync(workflows);
@@ -243,6 +246,27 @@ describe('workflows', () => {
     expect(
       used.filter((action) => !/^[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/.test(action)),
     ).toEqual([]);
+  });
+
+  it.each(files)('%s runs jobs in containers of images by digest', (file) => {
+    type Job = { readonly container?: string | { readonly image: string } };
+    const { jobs } = parse(readFileSync(join(workflows, file), 'utf8')) as {
+      readonly jobs: Readonly<Record<string, Job>>;
+    };
+    const images = Object.values(jobs).flatMap(({ container }) =>
+      container === undefined ? [] : [typeof container === 'string' ? container : container.image],
+    );
+    expect(images).not.toEqual([]);
+    expect(images.filter((image) => !PINNED_IMAGE.test(image))).toEqual([]);
+  });
+
+  it('builds images on images by digest', () => {
+    const lines = readFileSync(join(workflows, '../../Dockerfile'), 'utf8').split('\n');
+    const images = lines.flatMap((line) => /^FROM (\S+)/.exec(line)?.[1] ?? []);
+    expect(images).toContain('scratch');
+    const others = images.filter((image) => image !== 'scratch');
+    expect(others).not.toEqual([]);
+    expect(others.filter((image) => !PINNED_IMAGE.test(image))).toEqual([]);
   });
 
   it.each(files)('%s gives no job more rights than it states', (file) => {

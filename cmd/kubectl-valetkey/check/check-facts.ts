@@ -27,6 +27,7 @@ import {
 import type { ScrapedProgram, ScrapingFacts } from './scraping-checks.ts';
 import { buildSamplePod } from './admission-checks.ts';
 import { isPrivateIssuer, type IssuerFacts, type PublishedIssuer } from './issuer-checks.ts';
+import type { MutatorFacts } from './mutator-checks.ts';
 import { TASK_SELECTOR } from './namespace-checks.ts';
 import type { ClockReading } from './server-checks.ts';
 
@@ -35,7 +36,7 @@ export type ClusterFacts = {
   readonly apiServer: ReadResult<ApiServerFacts & ClockReading>;
   readonly kubelets: ReadResult<ReadonlyMap<string, KubernetesVersion | undefined>>;
   readonly storageClasses: ReadResult<readonly Mapping[]>;
-  readonly mutators: ReadResult<readonly Mapping[]>;
+  readonly mutators: ReadResult<MutatorFacts>;
   /** Those with the label of the starter policy. */
   readonly namespaces: ReadResult<readonly NamespaceFacts[]>;
 };
@@ -71,10 +72,23 @@ export const readClusterFacts = async (
     toReadResult(readApiServer(cluster, io)),
     toReadResult(cluster.listKubelets()),
     toReadResult(cluster.listStorageClasses()),
-    toReadResult(cluster.listMutatingWebhooks()),
+    toReadResult(readMutators(cluster)),
     toReadResult(cluster.listNamespaces(TASK_SELECTOR)),
   ]);
   return { apiServer, kubelets, storageClasses, mutators, namespaces };
+};
+
+const readMutators = async (cluster: ClusterClient): Promise<MutatorFacts> => {
+  const [configurations, policies = [], autoscalers = [], namespaces] = await Promise.all([
+    cluster.listMutatingWebhooks(),
+    cluster.listMutatingPolicies(),
+    cluster.listVerticalAutoscalers(),
+    cluster.listNamespaces(TASK_SELECTOR),
+  ]);
+  const names: readonly unknown[] = namespaces.map(({ name }) => name);
+  const isOfTasks = ({ metadata }: Mapping): boolean =>
+    names.includes(toMapping(metadata)['namespace']);
+  return { configurations, policies, autoscalers: autoscalers.filter(isOfTasks) };
 };
 
 const readApiServer = async (

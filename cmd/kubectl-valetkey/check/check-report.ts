@@ -1,5 +1,6 @@
 import type { CommandResult } from '../command-result.ts';
 import { renderTable } from '../table.ts';
+import { colorLines, type Color, type TextLine } from '../text-line.ts';
 import { checkAdmission } from './admission-checks.ts';
 import type { ClusterFacts, InstallationFacts } from './check-facts.ts';
 import { buildCheckSarif } from './check-sarif.ts';
@@ -116,14 +117,7 @@ export const buildCheckResult = (
   return {
     isHealthy: failures === 0,
     lines: [
-      ...renderTable(
-        ['CHECK', 'RESULT', 'FOUND'],
-        rows.map(({ id, outcome, found, problems }) => [
-          id,
-          outcome,
-          problems.length === 0 ? found : formatCount(problems.length),
-        ]),
-      ),
+      ...renderRows(rows),
       '',
       ...rows.flatMap(renderProblems),
       Object.entries(counts)
@@ -133,6 +127,28 @@ export const buildCheckResult = (
     json: { counts, rows },
     sarif: buildCheckSarif(rows),
   };
+};
+
+const COLORS: Readonly<Record<CheckRow['outcome'], Color | undefined>> = {
+  pass: 'green',
+  warning: 'yellow',
+  fail: 'red',
+  skipped: undefined,
+};
+
+const renderRows = (rows: readonly CheckRow[]): readonly TextLine[] => {
+  const [header = '', ...lines] = renderTable(
+    ['CHECK', 'RESULT', 'FOUND'],
+    rows.map(({ id, outcome, found, problems }) => [
+      id,
+      outcome,
+      problems.length === 0 ? found : formatCount(problems.length),
+    ]),
+  );
+  const colored = rows.flatMap(({ outcome }, at) =>
+    colorLines(lines.slice(at, at + 1), COLORS[outcome]),
+  );
+  return [header, ...colored];
 };
 
 const formatCount = (count: number): string => (count === 1 ? '1 problem' : `${count} problems`);

@@ -61,6 +61,7 @@ type Environment = {
   readonly behindMs?: number;
   /** `user name` of the security context constraints that RBAC permits. */
   readonly permitted?: readonly string[];
+  readonly hasColor?: true;
   /** A pod of the smoke test, instead of one of the API server. */
   readonly probe?: FakeProbe;
 };
@@ -93,6 +94,7 @@ const runCheck = async (words: readonly string[] = [], environment: Environment 
         }),
       };
     },
+    ...(environment.hasColor && { hasColor: true }),
     fetchDocument: (url: string) => Promise.resolve(documents[url]),
     now: () => Date.now() - behindMs,
     newId: () => 'id',
@@ -297,6 +299,36 @@ passed: 14, warnings: 0, failed: 0, skipped: 1
       return ['mutators', 'warning', problem, apply];
     }),
     [
+      'mutators',
+      'warning',
+      'MutatingAdmissionPolicy defaults: changes pods',
+      () => {
+        const group = '/apis/admissionregistration.k8s.io/v1beta1';
+        createObject(group, { resources: [{ name: 'mutatingadmissionpolicies' }] });
+        createObject(`${group}/mutatingadmissionpolicies/defaults`, {
+          spec: {
+            matchConstraints: { resourceRules: [{ resources: ['pods'], operations: ['*'] }] },
+          },
+        });
+        return {};
+      },
+    ],
+    [
+      'mutators',
+      'warning',
+      'VerticalPodAutoscaler research/agents: expected a containerPolicies entry valetkey-sidecar',
+      () => {
+        const group = '/apis/autoscaling.k8s.io/v1';
+        createObject(group, { resources: [{ name: 'verticalpodautoscalers' }] });
+        for (const namespace of ['research', 'other']) {
+          createObject(`${group}/verticalpodautoscalers/${namespace}`, {
+            metadata: { namespace, name: 'agents' },
+          });
+        }
+        return {};
+      },
+    ],
+    [
       'programs',
       'fail',
       'Deployment valetkey-webhook: expected 2 ready replicas, got 1',
@@ -439,6 +471,12 @@ passed: 14, warnings: 0, failed: 0, skipped: 1
 
   type SmokeBreak = readonly [id: CheckId, outcome: string, problem: string, probe: FakeProbe];
   const smokeBreaks: readonly SmokeBreak[] = [
+    [
+      'cloud-scope',
+      'fail',
+      'expected the probe smoke-probe.cjs, got none: use the tool of the release of the image',
+      { lines: [], log: "Error: Cannot find module '/opt/valetkey/smoke-probe.cjs'" },
+    ],
     [
       'cloud-scope',
       'fail',
@@ -606,6 +644,19 @@ passed: 14, warnings: 0, failed: 0, skipped: 1
     expect(rows.find(({ id }) => id === 'scraping')).toMatchObject({ outcome: 'pass' });
   });
 
+  it('shows results in colors on a terminal alone', async () => {
+    createMutator('istio-sidecar-injector');
+    change(policy, remove);
+    const { out } = await runCheck([], { hasColor: true });
+    const rows = out.slice(0, out.indexOf('\n\n')).split('\n');
+    const findRow = (id: string) => rows.find((row) => row.includes(id));
+    expect(findRow('api-server')).toMatch(/^\u001b\[32m.*\u001b\[0m$/);
+    expect(findRow('mutators')).toMatch(/^\u001b\[33m.*\u001b\[0m$/);
+    expect(findRow('admission-policies')).toMatch(/^\u001b\[31m.*\u001b\[0m$/);
+    expect(findRow('openshift-scc')).toMatch(/^openshift/);
+    expect((await runCheck()).out).not.toContain('\u001b');
+  });
+
   it('lists an unknown mutator of pods without a warning', async () => {
     createMutator('acme-labels');
     expect((await runCheck()).out).toContain('no known conflict: acme-labels');
@@ -686,7 +737,7 @@ describe('check --smoke-test', () => {
     const onStarted = (interrupt: () => void) => interrupt();
     const { code, out } = await runCheck(SMOKE_WORDS, { probe: { removed, onStarted } });
     expect(out).toContain('interrupted; pod valetkey-smoke-test-id is deleted');
-    expect(code).toBe(1);
+    expect(code).toBe(130);
     const refusal = new KubernetesError('refused', 'create pods', { reason: 'policy: denied' });
     const refused = await readSmokeRows({ removed, refusal });
     expect(refused.rows).toEqual([

@@ -11,6 +11,7 @@ import {
 } from '../command-line.ts';
 import type { ClusterClient, ClusterOptions } from '../cluster.ts';
 import { readClusterPlatform } from '../platform-settings.ts';
+import { withProgress } from '../progress.ts';
 import { resolveRoleArn } from '../role-arn.ts';
 import { createUsageError } from '../tool-error.ts';
 import { readClusterFacts, readInstallationFacts } from './check-facts.ts';
@@ -82,15 +83,23 @@ const runCheck = async (options: Options, shell: Shell): Promise<void> => {
   const { io } = shell;
   const cluster = io.createClusterClient(options);
   const smokeTarget = readSmokeTarget(options);
-  const facts = await readClusterFacts(cluster, io);
   const { failureThreshold, output } = options;
+  const facts = await withProgress(
+    'reading facts about the cluster',
+    () => readClusterFacts(cluster, io),
+    io,
+  );
   if (options.pre) {
     printResult(shell, buildCheckResult(checkCluster(facts), failureThreshold), output);
     return;
   }
   const { namespaces } = facts;
   const first = 'value' in namespaces ? namespaces.value[0]?.name : undefined;
-  const installation = await readInstallationFacts(cluster, options.namespace ?? first, io);
+  const installation = await withProgress(
+    'reading facts about the installation',
+    () => readInstallationFacts(cluster, options.namespace ?? first, io),
+    io,
+  );
   const rows = [...checkCluster(facts, installation), ...checkInstallation(installation, io.now())];
   const smokeRows =
     smokeTarget === undefined

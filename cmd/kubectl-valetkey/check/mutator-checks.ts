@@ -1,84 +1,32 @@
+import { INSTALLED, SIDECAR_CONTAINER } from '../../../lib/contract/names.ts';
 import { toMapping, type Mapping } from '../../../lib/schema/mapping.ts';
-import { INSTALLED } from '../../../lib/contract/names.ts';
 import { pass, report, type CheckResult } from './check-row.ts';
+import { KNOWN_MUTATORS } from './known-mutators.ts';
 
-type KnownMutator = {
-  readonly name: string;
-  /** Matches the name of a configuration or of one of its webhooks. */
-  readonly pattern: RegExp;
-  /** The setting of docs/mutators.md. */
-  readonly advice: string;
+/** What may change pods. */
+export type MutatorFacts = {
+  /** MutatingWebhookConfigurations. */
+  readonly configurations: readonly Mapping[];
+  /** MutatingAdmissionPolicies; none where the API server does not serve them. */
+  readonly policies: readonly Mapping[];
+  /** VerticalPodAutoscalers of namespaces with tasks; none where their API does not exist. */
+  readonly autoscalers: readonly Mapping[];
 };
 
-/** Mutators of pods that need a setting, by the names that their own installers use. */
-const KNOWN: readonly KnownMutator[] = [
-  {
-    name: 'Istio',
-    pattern: /^istio-|\.istio\.io$/,
-    advice: 'use the Istio CNI plugin, and exclude port 9472 from inbound redirection',
-  },
-  {
-    name: 'Linkerd',
-    pattern: /^linkerd-proxy-injector|\.linkerd\.io$/,
-    advice: 'use linkerd-cni, and skip inbound port 9472',
-  },
-  {
-    name: 'Vault Agent injector',
-    pattern: /^(vault|openbao)-.*injector|^vault\.hashicorp\.com$/,
-    advice: 'give its pods a projected token of audience vault',
-  },
-  {
-    name: 'EKS Pod Identity or IRSA',
-    pattern: /^pod-identity-webhook|^iam-for-pods\.amazonaws\.com$/,
-    advice: 'use service accounts without a role for pods with tasks',
-  },
-  {
-    name: 'Azure Workload Identity',
-    pattern: /^azure-wi-webhook|\.azure-workload-identity\.io$/,
-    advice: 'use service accounts without it, or skip the sidecar by its annotation',
-  },
-  {
-    name: 'Kyverno',
-    pattern: /^kyverno-.*mutating|\.kyverno\.svc/,
-    advice: 'exclude container valetkey-sidecar from policies that write more than defaults',
-  },
-  {
-    name: 'Gatekeeper',
-    pattern: /^gatekeeper-mutating|\.gatekeeper\.sh$/,
-    advice: 'exclude pods with tasks from mutations that write more than defaults',
-  },
-  {
-    name: 'Consul or Kuma',
-    pattern: /^consul-.*connect-injector|^kuma-.*mutating|\.kuma\.io$/,
-    advice: 'use their CNI plugins, and exclude port 9472 from redirection',
-  },
-  {
-    name: 'Dapr',
-    pattern: /^dapr-sidecar-injector/,
-    advice: 'disable its built-in secret store on pods with tasks',
-  },
-  {
-    name: 'Datadog',
-    pattern: /^datadog-webhook/,
-    advice: 'list the variables that it sets in sidecar.allowedChanges.env',
-  },
-  {
-    name: 'Dynatrace',
-    pattern: /^dynatrace-webhook/,
-    advice: 'exclude container valetkey-sidecar by its annotation',
-  },
-];
-
 /** Finds other programs that change pods. An unknown one is listed; the row `admission` shows its effect. */
-export const checkMutators = (configurations: readonly Mapping[]): CheckResult => {
+export const checkMutators = ({
+  configurations,
+  policies,
+  autoscalers,
+}: MutatorFacts): CheckResult => {
   const others = configurations.map(toMutator).filter(({ name, isForPods }) => {
     return isForPods && name !== INSTALLED.configuration;
   });
-  const problems = others.flatMap(({ name, names }) => {
-    const known = KNOWN.find(({ pattern }) => names.some((each) => pattern.test(each)));
-    const title = `MutatingWebhookConfiguration ${name}`;
-    return known === undefined ? [] : [`${title}: ${known.name} changes pods: ${known.advice}`];
-  });
+  const problems = [
+    ...others.flatMap(checkWebhooks),
+    ...policies.flatMap(checkPolicy),
+    ...autoscalers.flatMap(checkAutoscaler),
+  ];
   if (problems.length > 0) return report('warning', { problems, hint: HINT });
   const unknown = others.map(({ name }) => name).join(', ');
   return pass(unknown === '' ? 'no other mutator of pods' : `no known conflict: ${unknown}`);
@@ -87,11 +35,44 @@ export const checkMutators = (configurations: readonly Mapping[]): CheckResult =
 const HINT =
   'apply the settings that docs/mutators.md lists, and try a pod with kubectl --dry-run=server';
 
+const checkWebhooks = ({ name, names }: ReturnType<typeof toMutator>): readonly string[] => {
+  const known = KNOWN_MUTATORS.find(({ pattern }) => names.some((each) => pattern.test(each)));
+  const title = `MutatingWebhookConfiguration ${name}`;
+  return known === undefined ? [] : [`${title}: ${known.name} changes pods: ${known.advice}`];
+};
+
+/** What its expressions write is not evaluated: the dry run of the row `admission` is. */
+const checkPolicy = ({ metadata, spec }: Mapping): readonly string[] => {
+  const { matchConstraints } = toMapping(spec);
+  const rules = toList(toMapping(matchConstraints)['resourceRules']);
+  return rules.some(isForPods)
+    ? [
+        `MutatingAdmissionPolicy ${getName(metadata)}: changes pods: exclude container ${SIDECAR_CONTAINER} if it writes more than defaults`,
+      ]
+    : [];
+};
+
+/** An autoscaler raises the sidecar's resources, too, unless it leaves its container out. */
+const checkAutoscaler = ({ metadata, spec }: Mapping): readonly string[] => {
+  const { updatePolicy, resourcePolicy } = toMapping(spec);
+  const containers = toList(toMapping(resourcePolicy)['containerPolicies']);
+  const own =
+    containers.find(({ containerName }) => containerName === SIDECAR_CONTAINER) ??
+    containers.find(({ containerName }) => containerName === '*');
+  if (toMapping(updatePolicy)['updateMode'] === 'Off' || own?.['mode'] === 'Off') return [];
+  const title = `VerticalPodAutoscaler ${String(toMapping(metadata)['namespace'])}/${getName(metadata)}`;
+  return [
+    `${title}: expected a containerPolicies entry ${SIDECAR_CONTAINER} with mode Off, got none`,
+  ];
+};
+
+const getName = (metadata: unknown): string => String(toMapping(metadata)['name']);
+
 const toList = (value: unknown): readonly Mapping[] =>
   Array.isArray(value) ? value.map(toMapping) : [];
 
 const toMutator = (configuration: Mapping) => {
-  const name = String(toMapping(configuration['metadata'])['name']);
+  const name = getName(configuration['metadata']);
   const webhooks = toList(configuration['webhooks']);
   const names = [name, ...webhooks.map((webhook) => String(webhook['name']))];
   const rules = webhooks.flatMap((webhook) => toList(webhook['rules']));

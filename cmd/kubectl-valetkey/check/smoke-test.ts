@@ -2,6 +2,7 @@ import { TASK_ANNOTATION_PREFIX } from '../../../lib/contract/names.ts';
 import type { Platform } from '../../../lib/contract/platform.ts';
 import {
   SMOKE_PROBE_COMMAND,
+  SMOKE_PROBE_FILE,
   SMOKE_TASKS,
   type SmokeObject,
   type SmokeProbeLine,
@@ -73,10 +74,10 @@ export const runSmokeTest = async (
   const { mode } = platform.cloud.sourceRestriction;
   const interrupt = new AbortController();
   const stopWaiting = io.onInterrupt(() => interrupt.abort());
-  const observer = createObserver({ objects, name, plan }, io);
+  const observer = createObserver({ objects, name, plan, image: platform.sidecar.image }, io);
   const observe = (): Promise<Observation<true>> => {
     if (interrupt.signal.aborted)
-      throw new ToolError(EXIT.problems, [`interrupted; pod ${name} is deleted`]);
+      throw new ToolError(EXIT.interrupted, [`interrupted; pod ${name} is deleted`]);
     return observer.observe();
   };
   try {
@@ -194,10 +195,19 @@ type Observed = {
   readonly objects: NamespaceObjects;
   readonly name: string;
   readonly plan: SmokeProbePlan;
+  readonly image: string;
 };
 
+/** What Node prints for a file that does not exist. */
+const MODULE_MISSING = `Cannot find module '${SMOKE_PROBE_COMMAND.at(-1) ?? ''}'`;
+
+const createMissingProbeError = (image: string): ToolError =>
+  new ToolError(EXIT.problems, [
+    `image ${image}: expected the probe ${SMOKE_PROBE_FILE}, got none: use the tool of the release of the image`,
+  ]);
+
 /** Reads the probe's log, and sends its request from here as soon as it is there. */
-const createObserver = ({ objects, name, plan }: Observed, io: SmokeIo) => {
+const createObserver = ({ objects, name, plan, image }: Observed, io: SmokeIo) => {
   let lines: readonly SmokeProbeLine[] = [];
   let replay: ReplayResult | undefined;
   /** Reads that the log had when the replay had its response. */
@@ -213,7 +223,9 @@ const createObserver = ({ objects, name, plan }: Observed, io: SmokeIo) => {
     if (!hasEnded && phase !== 'Running') {
       return phase === 'Failed' ? { done: true } : { pending: await explainPod(objects, pod) };
     }
-    lines = parseLines(await objects.readLog(name, CONTAINER, io.now()));
+    const log = await objects.readLog(name, CONTAINER, io.now());
+    lines = parseLines(log);
+    if (hasEnded && log.includes(MODULE_MISSING)) throw createMissingProbeError(image);
     if (replay !== undefined) readsBefore ??= countReads();
     const request = lines.find((line) => line.step === 'replay');
     if (request !== undefined && replay === undefined && !hasEnded) {

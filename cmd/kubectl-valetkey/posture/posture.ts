@@ -19,6 +19,7 @@ import { readPart } from '../api-errors.ts';
 import { createFileReader } from '../files.ts';
 import type { Io } from '../io.ts';
 import { readClusterPlatform, requireAuthority } from '../platform-settings.ts';
+import { withProgress } from '../progress.ts';
 import { getPublishedKeys, parseHeads, parseKeys, readClusterHeads } from '../published-heads.ts';
 import { createTimeParser } from '../records/record-filter.ts';
 import { readDeclaredTasks } from './declared-tasks.ts';
@@ -89,11 +90,12 @@ export const createPostureCommand = (shell: Shell): Command => {
       const cluster = io.createClusterClient(options);
       const platform = await readClusterPlatform(cluster);
       requireAuthority(platform);
-      const inputs = {
+      const readInputs = async (): Promise<PostureInputs> => ({
         ...(await readUsage(files, { io, cluster, wanted: { since, until } })),
         ...(await readDeclared(cluster, { platform, namespace: options.namespace })),
         now: io.now(),
-      };
+      });
+      const inputs = await withProgress('reading audit files', readInputs, io);
       const { failureThreshold: threshold, output } = options;
       const result = buildPostureResult(buildPostureReport(inputs), { threshold, now: io.now() });
       printResult(shell, result, output);

@@ -1,5 +1,6 @@
 import { escapeInvisible } from '../../../lib/schema/field-error.ts';
 import type { Io } from '../io.ts';
+import { PROGRESS } from '../progress.ts';
 import { EXIT, ToolError } from '../tool-error.ts';
 
 /** What a wait saw: the value that it waited for, or why there is none yet. */
@@ -14,8 +15,6 @@ export type WaitOptions = {
 };
 
 const INTERVAL_MS = 1_000;
-/** Between lines of progress. The first follows as soon as the wait takes over a second. */
-const PROGRESS_MS = 10_000;
 
 /**
  * Repeats an observation until it is done, and prints progress to standard error if that takes over a second.
@@ -28,7 +27,7 @@ export const waitUntil = async <T>(
   io: Pick<Io, 'now' | 'schedule' | 'error'>,
 ): Promise<T> => {
   const start = io.now();
-  let nextLineAt = start + INTERVAL_MS;
+  let nextLineAt = start + PROGRESS.firstMs;
   for (;;) {
     const observed = await observe();
     if ('done' in observed) return observed.done;
@@ -42,7 +41,7 @@ export const waitUntil = async <T>(
       io.error(
         `waiting for ${goal}, ${Math.round((now - start) / 1000)} s: ${escapeInvisible(pending)}\n`,
       );
-      nextLineAt = now + PROGRESS_MS;
+      nextLineAt = now + PROGRESS.everyMs;
     }
     await new Promise<void>((resolve) => void io.schedule(INTERVAL_MS, resolve));
   }

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { splitLines } from '../../../lib/audit/line-splitter.ts';
 import { newCommand, withOutput, type OutputOptions, type Shell } from '../command-line.ts';
 import { createFileReader } from '../files.ts';
+import { withProgress } from '../progress.ts';
 import {
   createTimeParser,
   matchesRecord,
@@ -32,10 +33,13 @@ export const createAuditQueryCommand = (shell: Shell): Command =>
       .option('--until <time>', 'Before: 15m ago, or RFC 3339', createTimeParser(shell.io)),
   ).action(async (files: readonly string[], options: RecordFilter & OutputOptions) => {
     const render = createRecordRenderer(options.output, shell.io);
-    for (const path of files) {
-      for await (const { bytes } of splitLines(createFileReader(shell.io, path).chunks)) {
-        const record = readRecord(bytes.toString('utf8'));
-        if (record !== undefined && matchesRecord(options, record)) shell.io.out(render(record));
+    const query = async (): Promise<void> => {
+      for (const path of files) {
+        for await (const { bytes } of splitLines(createFileReader(shell.io, path).chunks)) {
+          const record = readRecord(bytes.toString('utf8'));
+          if (record !== undefined && matchesRecord(options, record)) shell.io.out(render(record));
+        }
       }
-    }
+    };
+    await withProgress('reading audit files', query, shell.io);
   });

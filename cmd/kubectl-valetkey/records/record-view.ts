@@ -1,6 +1,6 @@
-import { escapeInvisible } from '../../../lib/schema/field-error.ts';
 import { renderResult, type Format } from '../command-result.ts';
 import type { Io } from '../io.ts';
+import { renderLine } from '../text-line.ts';
 import type { FoundRecord } from './record-filter.ts';
 
 /**
@@ -15,12 +15,9 @@ export const createRecordRenderer =
       const json = JSON.parse(record.line) as object;
       return `---\n${renderResult({ isHealthy: true, lines: [], json }, 'yaml')}`;
     }
-    const line = escapeInvisible(formatRecord(record));
-    return hasColor && record.isDenied ? `${RED}${line}${RESET}\n` : `${line}\n`;
+    const text = formatRecord(record);
+    return renderLine(record.isDenied ? { text, color: 'red' } : text, hasColor);
   };
-
-const RED = '\u001b[31m';
-const RESET = '\u001b[0m';
 
 /** `2026-01-05T13:30:00.000Z  run.refused  research/agent-7 summarize  run k3v…  policy_denied: …` */
 const formatRecord = ({ shown }: FoundRecord): string => {

@@ -4,13 +4,16 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 
@@ -98,18 +101,45 @@ func call(ctx context.Context, client *s3.S3, op, path string) error {
 	bucket, key, _ := strings.Cut(path, "/")
 	switch op {
 	case "get":
-		output, err := client.GetObjectWithContext(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key})
-		if err != nil {
-			return err
-		}
-		defer output.Body.Close()
-		_, err = io.Copy(io.Discard, output.Body)
+		_, err := read(ctx, client, bucket, key)
 		return err
 	case "put":
-		_, err := client.PutObjectWithContext(ctx, &s3.PutObjectInput{
-			Bucket: &bucket, Key: &key, Body: strings.NewReader("written by a client\n"),
-		})
+		return write(ctx, client, bucket, key, []byte("written by a client\n"))
+	case "roundtrip":
+		name, size, _ := strings.Cut(key, " ")
+		return readBack(ctx, client, bucket, name, size)
+	}
+	return fmt.Errorf("op: expected get, put or roundtrip, got %q", op)
+}
+
+func read(ctx context.Context, client *s3.S3, bucket, key string) ([]byte, error) {
+	output, err := client.GetObjectWithContext(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key})
+	if err != nil {
+		return nil, err
+	}
+	defer output.Body.Close()
+	return io.ReadAll(output.Body)
+}
+
+func write(ctx context.Context, client *s3.S3, bucket, key string, body []byte) error {
+	_, err := client.PutObjectWithContext(ctx, &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: bytes.NewReader(body)})
+	return err
+}
+
+// readBack writes an object of random bytes, and expects to read the same.
+func readBack(ctx context.Context, client *s3.S3, bucket, key, size string) error {
+	length, err := strconv.Atoi(size)
+	if err != nil {
 		return err
 	}
-	return fmt.Errorf("op: expected get or put, got %q", op)
+	body := make([]byte, length)
+	rand.Read(body)
+	if err := write(ctx, client, bucket, key, body); err != nil {
+		return err
+	}
+	got, err := read(ctx, client, bucket, key)
+	if err == nil && !bytes.Equal(got, body) {
+		return fmt.Errorf("expected the %d bytes that were written, got %d others", length, len(got))
+	}
+	return err
 }

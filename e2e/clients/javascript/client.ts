@@ -2,8 +2,10 @@
  * A consumer that uses the unmodified AWS SDK for JavaScript v3, controlled by lines on standard input.
  * Its protocol: ../client-process.ts.
  */
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
 import type * as S3 from '@aws-sdk/client-s3';
 
@@ -21,6 +23,8 @@ const entry = process.argv[2] === undefined ? bundledSdk : pathToFileURL(process
 const sdk = (await import(entry)) as S3Sdk;
 
 let usedAccessKey: string | null = null;
+/** Whether a body was sent in chunks (aws-chunked) during the operation. */
+let isChunked = false;
 
 function createClient(): SdkClient {
   const client = new sdk.S3Client({ forcePathStyle: true });
@@ -28,6 +32,7 @@ function createClient(): SdkClient {
     (next) => (args) => {
       const { headers } = args.request as { headers: Record<string, string> };
       usedAccessKey = /Credential=([^/]+)\//.exec(headers['authorization'] ?? '')?.[1] ?? null;
+      isChunked ||= headers['x-amz-content-sha256']?.startsWith('STREAMING-') === true;
       return next(args);
     },
     // Runs after every signing step, in old and new versions of the SDK.
@@ -73,6 +78,22 @@ async function readText(client: SdkClient, target: Target, Range?: string): Prom
   return (await output.Body?.transformToString()) ?? '';
 }
 
+/** Writes an object of random bytes as a stream, which the SDK sends in chunks, and expects to read the same. */
+async function readBack(client: SdkClient, target: Target): Promise<void> {
+  const [Key = '', size] = target.Key.split(' ');
+  const written = randomBytes(Number(size));
+  const Body = Readable.from([written]);
+  const input = { ...target, Key, Body, ContentLength: written.length };
+  await client.send(new sdk.PutObjectCommand(input));
+  const output = await client.send(new sdk.GetObjectCommand({ ...target, Key }));
+  const got = await output.Body?.transformToByteArray();
+  if (got === undefined || !written.equals(got)) {
+    throw new Error(
+      `expected the ${written.length} bytes that were written, got ${got?.length ?? 0} others`,
+    );
+  }
+}
+
 const below = ({ Bucket, Key }: Target, name: string): Target => ({
   Bucket,
   Key: `${Key}/${name}`,
@@ -89,6 +110,7 @@ async function listKeys(client: SdkClient, { Bucket, Key }: Target): Promise<str
 
 /** Operations on keys below a prefix, each of which checks its own result. */
 const operations: Record<string, (client: SdkClient, target: Target) => Promise<void>> = {
+  roundtrip: readBack,
   multipart: async (client, prefix) => {
     const target = below(prefix, 'multipart');
     const { UploadId } = await client.send(new sdk.CreateMultipartUploadCommand(target));
@@ -182,11 +204,13 @@ writeLine({
 });
 for await (const line of createInterface({ input: process.stdin })) {
   if (line === 'quit') break;
-  const [op = '', key = ''] = line.split(' ', 2);
+  const [op = '', ...words] = line.split(' ');
+  const key = words.join(' ');
   usedAccessKey = null;
+  isChunked = false;
   const startedAt = performance.now();
   const outcome = await performOperation(client, op, key);
   const ms = Math.round(performance.now() - startedAt);
-  writeLine({ op, key, ...outcome, accessKeyId: usedAccessKey, ms });
+  writeLine({ op, key, ...outcome, accessKeyId: usedAccessKey, isChunked, ms });
 }
 process.exit();

@@ -20,24 +20,47 @@ S3_REQUEST = re.compile(r"Sending http request: .*")
 
 
 def build(folder):
-    """Returns `perform` for `serve`; the folder has a configuration and the body of writes."""
-    body = os.path.join(folder, "body")
-    with open(body, "w", encoding="utf8") as file:
-        file.write("written by a client\n")
+    """Returns `perform` for `serve`; the folder has a configuration and the files that are copied."""
+    body, copied = os.path.join(folder, "body"), os.path.join(folder, "copied")
+    write_file(body, b"written by a client\n")
     config = os.path.join(folder, "config")
     with open(config, "w", encoding="utf8") as file:
         file.write("[default]\ns3 =\n  addressing_style = path\n")
     environment = {**os.environ, "AWS_CONFIG_FILE": config, "AWS_PAGER": ""}
 
+    def run(*words):
+        return outcome([AWS, "--debug", *LIMITS, *words], environment)
+
     def perform(op, bucket, key):
+        if op == "roundtrip":
+            return copy_both_ways(bucket, *key.rsplit(" ", 1))
         if op not in ("get", "put"):
-            return {"code": "Usage", "message": f"op: expected get or put, got {op!r}"}
+            return {"code": "Usage", "message": f"op: expected get, put or roundtrip, got {op!r}"}
         file = ["/dev/null"] if op == "get" else ["--body", body]
-        command = [AWS, "--debug", *LIMITS]
-        command += ["s3api", f"{op}-object", "--bucket", bucket, "--key", key, *file]
-        return outcome(command, environment)
+        return run("s3api", f"{op}-object", "--bucket", bucket, "--key", key, *file)
+
+    def copy_both_ways(bucket, key, size):
+        url = f"s3://{bucket}/{key}"
+        content = os.urandom(int(size))
+        write_file(body, content)
+        answer = run("s3", "cp", body, url)
+        if "code" not in answer:
+            answer = run("s3", "cp", url, copied)
+        if "code" not in answer and read_file(copied) != content:
+            return {**answer, "code": "Different", "message": "expected the bytes that were written"}
+        return answer
 
     return perform
+
+
+def write_file(path, content):
+    with open(path, "wb") as file:
+        file.write(content)
+
+
+def read_file(path):
+    with open(path, "rb") as file:
+        return file.read()
 
 
 def outcome(command, environment):

@@ -7,7 +7,7 @@ import urllib.request
 import duckdb
 import duckdb_extensions
 
-from protocol import serve
+from protocol import call, serve
 from recording_endpoint import choose_endpoint
 
 
@@ -28,21 +28,28 @@ def build(endpoint):
     duckdb_extensions.import_extension("httpfs", con=database)
     database.load_extension("httpfs")
 
-    def attempt(op, path):
+    def renew_secret():
         keys = get_credentials()
         database.execute(
             "CREATE OR REPLACE SECRET cloud (TYPE s3, KEY_ID $1, SECRET $2, SESSION_TOKEN $3, REGION $4,"
             " ENDPOINT $5, URL_STYLE 'path', USE_SSL false)",
             [keys["AccessKeyId"], keys["SecretAccessKey"], keys["Token"], os.environ["AWS_REGION"], endpoint.address],
         )
-        if op == "get":
-            rows = database.execute("SELECT content FROM read_blob($1)", [f"s3://{path}"]).fetchall()
-            if len(rows) != 1:
-                raise FileNotFoundError(f"{path}: expected one object, found {len(rows)}")
-        else:
-            database.execute(f"COPY (SELECT 'written by a client') TO 's3://{path}' (FORMAT csv, HEADER false)")
 
-    return lambda op, bucket, key: endpoint.measure(lambda: attempt(op, f"{bucket}/{key}"))
+    def read(bucket, key):
+        renew_secret()
+        rows = database.execute("SELECT content FROM read_blob($1)", [f"s3://{bucket}/{key}"]).fetchall()
+        if len(rows) != 1:
+            raise FileNotFoundError(f"{key}: expected one object, found {len(rows)}")
+        return rows[0][0]
+
+    def write(bucket, key, body):
+        renew_secret()
+        database.execute("CREATE OR REPLACE TEMP TABLE body (content BLOB)")
+        database.execute("INSERT INTO body VALUES ($1)", [body])
+        database.execute(f"COPY body TO 's3://{bucket}/{key}' (FORMAT blob)")
+
+    return lambda op, bucket, key: endpoint.measure(lambda: call(op, bucket, key, (read, write)))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import platform
 import obstore
 from obstore.store import S3Store
 
-from protocol import serve
+from protocol import call, serve
 from recording_endpoint import choose_endpoint
 
 
@@ -24,12 +24,13 @@ def build(endpoint):
             )
         return stores[bucket]
 
-    def perform(op, bucket, key):
-        if op == "get":
-            return endpoint.measure(lambda: store(bucket).get(key).bytes())
-        return endpoint.measure(lambda: store(bucket).put(key, b"written by a client\n"))
+    def read(bucket, key):
+        return bytes(store(bucket).get(key).bytes())
 
-    return perform
+    def write(bucket, key, body):
+        store(bucket).put(key, body)
+
+    return lambda op, bucket, key: endpoint.measure(lambda: call(op, bucket, key, (read, write)))
 
 
 if __name__ == "__main__":

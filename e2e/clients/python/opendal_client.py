@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 import opendal
 
-from protocol import serve
+from protocol import call, serve
 from recording_endpoint import choose_endpoint
 
 
@@ -24,12 +24,13 @@ def build(endpoint):
             )
         return operators[bucket]
 
-    def perform(op, bucket, key):
-        if op == "get":
-            return endpoint.measure(lambda: operator(bucket).read(key))
-        return endpoint.measure(lambda: operator(bucket).write(key, b"written by a client\n"))
+    def read(bucket, key):
+        return operator(bucket).read(key)
 
-    return perform
+    def write(bucket, key, body):
+        operator(bucket).write(key, body)
+
+    return lambda op, bucket, key: endpoint.measure(lambda: call(op, bucket, key, (read, write)))
 
 
 if __name__ == "__main__":

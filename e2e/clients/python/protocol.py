@@ -32,6 +32,27 @@ def serve(start, perform):
         write({"op": op, "key": path, "ms": ms, **answer})
 
 
+def call(op, bucket, key, client):
+    """Performs `get`, `put` or `roundtrip` with a client's functions `read(bucket, key)` and `write(bucket, key, body)`."""
+    read, write_object = client
+    if op == "get":
+        read(bucket, key)
+    elif op == "put":
+        write_object(bucket, key, b"written by a client\n")
+    elif op == "roundtrip":
+        name, _, size = key.rpartition(" ")
+        body = os.urandom(int(size))
+        write_object(bucket, name, body)
+        expect_same(read(bucket, name), body)
+    else:
+        raise ValueError(f"op: expected get, put or roundtrip, got {op!r}")
+
+
+def expect_same(got, written):
+    if got != written:
+        raise AssertionError(f"expected the {len(written)} bytes that were written, got {len(got)} others")
+
+
 def write(answer):
     sys.stdout.write(json.dumps(answer) + "\n")
     sys.stdout.flush()

@@ -6,7 +6,7 @@ import platform
 import pyarrow
 from pyarrow import fs
 
-from protocol import serve
+from protocol import call, serve
 from recording_endpoint import choose_endpoint
 
 
@@ -27,19 +27,15 @@ def build(endpoint):
             )
         return created[0]
 
-    def read(path):
-        with filesystem().open_input_file(path) as file:
-            file.read()
+    def read(bucket, key):
+        with filesystem().open_input_file(f"{bucket}/{key}") as file:
+            return file.read()
 
-    def write(path):
-        with filesystem().open_output_stream(path) as file:
-            file.write(b"written by a client\n")
+    def write(bucket, key, body):
+        with filesystem().open_output_stream(f"{bucket}/{key}") as file:
+            file.write(body)
 
-    def perform(op, bucket, key):
-        attempt = read if op == "get" else write
-        return endpoint.measure(lambda: attempt(f"{bucket}/{key}"))
-
-    return perform
+    return lambda op, bucket, key: endpoint.measure(lambda: call(op, bucket, key, (read, write)))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 
-from protocol import HAS_OWN_LIMITS, serve
+from protocol import HAS_OWN_LIMITS, call, serve
 from recording_endpoint import choose_endpoint
 
 REMOTE = "cloud"
@@ -34,17 +34,23 @@ def run(program, endpoint, *args):
 
 def build(program, endpoint):
     """Returns `perform` for `serve`. Copying one object needs no permission to list, unlike `rclone cat`."""
-    folder = tempfile.mkdtemp()
-    source = os.path.join(folder, "source")
-    with open(source, "wb") as file:
-        file.write(b"written by a client\n")
+    local = os.path.join(tempfile.mkdtemp(), "body")
 
-    def perform(op, bucket, key):
-        path = f"{REMOTE}:{bucket}/{key}"
-        pair = (path, os.path.join(folder, "read")) if op == "get" else (source, path)
-        return endpoint.measure(lambda: run(program, endpoint, "copyto", "--ignore-times", *pair))
+    def copy(source, target):
+        run(program, endpoint, "copyto", "--ignore-times", source, target)
 
-    return perform
+    def read(bucket, key):
+        copy(f"{REMOTE}:{bucket}/{key}", local)
+        with open(local, "rb") as file:
+            return file.read()
+
+    def write(bucket, key, body):
+        with open(local, "wb") as file:
+            file.write(body)
+        copy(local, f"{REMOTE}:{bucket}/{key}")
+        os.remove(local)
+
+    return lambda op, bucket, key: endpoint.measure(lambda: call(op, bucket, key, (read, write)))
 
 
 if __name__ == "__main__":

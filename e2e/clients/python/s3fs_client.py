@@ -4,7 +4,7 @@ import platform
 
 import s3fs
 
-from protocol import serve
+from protocol import call, serve
 from recording_endpoint import choose_endpoint
 
 
@@ -13,13 +13,13 @@ def build(endpoint):
     # Instances are cached by s3fs, and each caches listings.
     filesystem = s3fs.S3FileSystem(use_listings_cache=False)
 
-    def perform(op, bucket, key):
-        path = f"{bucket}/{key}"
-        if op == "get":
-            return endpoint.measure(lambda: filesystem.cat_file(path))
-        return endpoint.measure(lambda: filesystem.pipe_file(path, b"written by a client\n"))
+    def read(bucket, key):
+        return filesystem.cat_file(f"{bucket}/{key}")
 
-    return perform
+    def write(bucket, key, body):
+        filesystem.pipe_file(f"{bucket}/{key}", body)
+
+    return lambda op, bucket, key: endpoint.measure(lambda: call(op, bucket, key, (read, write)))
 
 
 if __name__ == "__main__":

@@ -16,15 +16,17 @@ import type { HttpsBatch } from './https-requests.ts';
  *   get|put|list BUCKET KEY [-]  call S3 once → {"status", "code"?}; -: environment from standard input
  *   call METHOD PATH [-]       call the sidecar over its socket → {"status", "headers", "body"}; -: request body from
  *                              standard input
- *   transfer MIB BUCKET KEY    upload a stream of MIB MiB and read it again → {"status", "isEqual"}
+ *   transfer MIB BUCKET KEY    upload a stream of MIB MiB and read it again → {"status", "isEqual", seconds of each}
+ *   trickle MIB BUCKET KEY     the same, at 10 chunks of 64 KiB a second at most
  *   send                       send HTTPS requests from the pod's address: batch from standard input → responses
  *   watch BUCKET KEY           get credentials → when the sidecar, and when the cloud, first refuses
  *   ask-on                     request credentials from the sidecar repeatedly → each change of the response
+ *   read-on BUCKET KEY         read the object repeatedly with one client → each change, and each 20th response
  *   stream TASK BUCKET KEY     start, use and complete runs repeatedly → each run
  *   upload BUCKET KEY [-]      upload a gigabyte slowly → that it has begun, and what ended it; -: environment from
  *                              standard input, and lines on the standard output of the container
  *
- * The last four print one line of JSON for each result, with the time in epoch milliseconds.
+ * The last five print one line of JSON for each result, with the time in epoch milliseconds.
  */
 
 /** Loaded on demand, because the pods of a large group do not need it. */
@@ -175,6 +177,33 @@ const streamRuns = async (task: string, bucket: string, key: string) => {
   }
 };
 
+const READ_PAUSE_MS = 100;
+const READS_PER_LINE = 20;
+
+/** An application's loop: one client, with its own retries, whatever happens to the sidecar. */
+const readRepeatedly = async (Bucket: string, Key: string) => {
+  exitOnSigterm();
+  const { S3Client: Client, GetObjectCommand } = await loadSdk();
+  const s3 = new Client({ forcePathStyle: true });
+  let last = '';
+  for (let reads = 1; ; reads += 1) {
+    const askedAt = Date.now();
+    const answer = await s3.send(new GetObjectCommand({ Bucket, Key })).then(
+      async ({ Body, $metadata }) => {
+        await Body?.transformToByteArray();
+        return String($metadata.httpStatusCode);
+      },
+      (error: unknown) => {
+        const { name, message, $metadata } = error as CloudSdkError;
+        return `${$metadata?.httpStatusCode ?? 'none'} ${name}: ${message}`;
+      },
+    );
+    if (answer !== last || reads % READS_PER_LINE === 0) printLine({ askedAt, answer, reads });
+    last = answer;
+    await pause(READ_PAUSE_MS);
+  }
+};
+
 const runOnce = async (task: string, call: CloudCall) => {
   const { status, headers, body } = await callSidecar('POST', `/v1/tasks/${task}/runs`, '{}');
   const { run, credentials } = body;
@@ -186,10 +215,11 @@ const runOnce = async (task: string, call: CloudCall) => {
 };
 
 const MEBIBYTE = 1024 * 1024;
+const CHUNK = MEBIBYTE / 16;
 
 /** A body of one repeated chunk, which takes no memory; `sent` is called before each chunk. */
 const createBody = (chunks: number, sent: (chunk: Buffer) => unknown): Readable => {
-  const chunk = Buffer.alloc(MEBIBYTE / 16, 'a body of the agent\n');
+  const chunk = Buffer.alloc(CHUNK, 'a body of the agent\n');
   return Readable.from(
     (async function* () {
       for (let index = 0; index < chunks; index += 1) {
@@ -200,19 +230,39 @@ const createBody = (chunks: number, sent: (chunk: Buffer) => unknown): Readable 
   );
 };
 
-const transferObject = async (mebibytes: number, Bucket: string, Key: string) => {
+type Transfer = {
+  mebibytes: number;
+  Bucket: string;
+  Key: string;
+  /** Pause for each 64 KiB. */
+  pauseMs?: number;
+};
+
+const transferObject = async ({ mebibytes, Bucket, Key, pauseMs = 0 }: Transfer) => {
   const { S3Client: Client, GetObjectCommand, PutObjectCommand } = await loadSdk();
   const s3 = new Client({ forcePathStyle: true });
-  const sent = createHash('sha256');
-  const Body = createBody(mebibytes * 16, (chunk) => sent.update(chunk));
+  const [sent, received] = [createHash('sha256'), createHash('sha256')];
+  const pace = (bytes: number) => (pauseMs === 0 ? undefined : pause(pauseMs * (bytes / CHUNK)));
+  const Body = createBody((mebibytes * MEBIBYTE) / CHUNK, (chunk) => {
+    sent.update(chunk);
+    return pace(chunk.length);
+  });
+  const startedAt = performance.now();
   const ContentLength = mebibytes * MEBIBYTE;
   const { $metadata } = await s3.send(new PutObjectCommand({ Bucket, Key, Body, ContentLength }));
+  const sentAt = performance.now();
   const got = await s3.send(new GetObjectCommand({ Bucket, Key }));
-  const received = createHash('sha256');
-  for await (const chunk of got.Body as Readable) received.update(chunk as Buffer);
+  for await (const chunk of got.Body as AsyncIterable<Buffer>) {
+    received.update(chunk);
+    await pace(chunk.length);
+  }
   s3.destroy();
-  const isEqual = sent.digest('hex') === received.digest('hex');
-  return { status: $metadata.httpStatusCode ?? 0, isEqual };
+  return {
+    status: $metadata.httpStatusCode ?? 0,
+    isEqual: sent.digest('hex') === received.digest('hex'),
+    sentSeconds: (sentAt - startedAt) / 1000,
+    receivedSeconds: (performance.now() - sentAt) / 1000,
+  };
 };
 
 /** A gigabyte takes some minutes. A cloud refuses a size for which it has no space. */
@@ -273,9 +323,16 @@ const runCommand = async (): Promise<unknown> => {
     case 'ask-on':
       return pollCredentials();
     case 'transfer':
-      return transferObject(Number(first), second, third ?? '');
+      return transferObject({ mebibytes: Number(first), Bucket: second, Key: third ?? '' });
+    case 'trickle':
+      return transferObject({
+        ...{ mebibytes: Number(first), Bucket: second, Key: third ?? '' },
+        pauseMs: 100,
+      });
     case 'upload':
       return uploadUntilCut(first, second);
+    case 'read-on':
+      return readRepeatedly(first, second);
     case 'stream':
       return streamRuns(first, second, third ?? '');
     default:

@@ -11,6 +11,7 @@ import type { HttpsResponse } from './authority-requests.ts';
 export type AuditRecord = {
   class_uid: number;
   time: number;
+  metadata: { correlation_uid?: string };
   status_id: number;
   status_code?: string;
   message?: string;
@@ -82,7 +83,12 @@ export const expectRefusal = async (
   await waitForEvent(pod, wanted.reason);
 };
 
-type PodEvent = { reason: string; message: string; involvedObject: { name: string; uid: string } };
+type PodEvent = {
+  metadata: { annotations?: Record<string, string> };
+  reason: string;
+  message: string;
+  involvedObject: { name: string; uid: string };
+};
 
 /** Waits for an Event on the pod about a refusal with this code. */
 export const waitForEvent = ({ namespace, pod }: PodRef, code: string): Promise<PodEvent> =>

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
 import { ignoreMissing } from '../../../test/kit/files.ts';
 
 /** The environment of a process on the node, as text. */
@@ -28,6 +28,20 @@ export const searchMemory = (
     closeSync(file);
   }
   return { found: [...found], bytes };
+};
+
+/** Searches a file for texts, as bytes and as UTF-16. Returns those that it holds. */
+export const searchFile = (path: string, texts: readonly string[]): string[] => {
+  const found = new Set<string>();
+  const file = openSync(path, 'r');
+  try {
+    for (const block of readRegion(file, { start: 0, end: fstatSync(file).size })) {
+      for (const text of texts) if (holdsText(block, text)) found.add(text);
+    }
+  } finally {
+    closeSync(file);
+  }
+  return [...found];
 };
 
 type Region = { start: number; end: number };

@@ -3,6 +3,7 @@ import { SIGN_CONSUMER_ENV } from '../../../lib/contract/environment.ts';
 import { execInPod } from '../../cluster/kubectl.ts';
 import { recordMeasurement } from '../../measurements.ts';
 import { readRunKeys } from '../authority/sidecar-runs.ts';
+import { readConsumerLines, waitForConsumerLine } from '../authority/revocation-objects.ts';
 import { killSidecar, startMemoryMeter } from '../node-access.ts';
 import {
   callCloudFromPod,
@@ -36,12 +37,20 @@ const REFUSAL_OF_LOCAL_KEYS = { minio: '403 InvalidAccessKeyId', rgw: '400 Inval
 
 const MEBIBYTE = 1024 * 1024;
 
+/** A line of the agent's command `read-on`. */
+type ReadLine = { askedAt: number; answer: string; reads: number };
+
 describe(`a pod whose calls the gateway signs (${cloud.name})`, () => {
   const place: PodRef = { namespace: '', pod: 'signing' };
 
   beforeAll(async () => {
     place.namespace = await createNamespace('sign');
-    await runPod({ name: place.pod, namespace: place.namespace, tasks: { work: task } });
+    await runPod({
+      name: place.pod,
+      namespace: place.namespace,
+      tasks: { work: task },
+      command: ['read-on', 'acme-data', 'reports/q3.csv'],
+    });
     await expectRead(place);
   });
 
@@ -101,7 +110,7 @@ describe(`a pod whose calls the gateway signs (${cloud.name})`, () => {
     const { stdout } = await execInPod(cluster, { ...place, container: 'agent' }, args, {
       timeoutMs: 300_000,
     });
-    expect(JSON.parse(stdout)).toEqual({ status: 200, isEqual: true });
+    expect(JSON.parse(stdout)).toMatchObject({ status: 200, isEqual: true });
     if (meter === undefined) return;
     const { before, peak, limit } = meter.stop();
     const format = (bytes: number): string => `${(bytes / MEBIBYTE).toFixed(1)} MiB`;
@@ -112,10 +121,20 @@ describe(`a pod whose calls the gateway signs (${cloud.name})`, () => {
   }, 320_000);
 
   if (node !== undefined) {
-    it('goes on with the same local keys after its sidecar is killed', async () => {
+    it('goes on with the same local keys after its sidecar is killed while it reads', async () => {
       const before = await readRunKeys(place);
+      await waitForConsumerLine<ReadLine>(place, 'its reads', ({ answer }) => answer === '200');
+      const killedAt = Date.now();
       await killSidecar(node, place);
+      const backAt = Date.now();
+      const isServed = ({ askedAt, answer }: ReadLine): boolean =>
+        askedAt > backAt && answer === '200';
+      await waitForConsumerLine<ReadLine>(place, 'a read after the kill', isServed);
       await expectRead(place);
+      const lines = await readConsumerLines<ReadLine>(place);
+      // While the sidecar is away there is no response, or 503.
+      const sinceKill = lines.filter(({ at }) => at > killedAt).map(({ answer }) => answer);
+      expect(sinceKill.filter((answer) => !/^(?:200$|none |503 )/.test(answer))).toEqual([]);
       expect(await readRunKeys(place)).toMatchObject({
         AccessKeyId: before.AccessKeyId,
         SecretAccessKey: before.SecretAccessKey,

@@ -16,8 +16,10 @@ import {
   deleteUpstream,
   getUpstreamName,
 } from '../gateway/upstream-objects.ts';
+import { waitForRecord } from '../authority/audit-records.ts';
 import {
   buildAgentPod,
+  callSidecarWithRetry,
   cloud,
   createNamespace,
   expectApiRefusal,
@@ -45,6 +47,7 @@ describe(`dashboards and recording rules (${cloud.name})`, () => {
   const prometheus = createPrometheusClient(node.namespace, ENTRY_PROMETHEUS.port);
   let start = 0;
   let end = 0;
+  let agentNamespace = '';
 
   const upstream = getUpstreamName('metrics');
 
@@ -58,6 +61,7 @@ describe(`dashboards and recording rules (${cloud.name})`, () => {
   beforeAll(async () => {
     start = await prometheus.readStartTime();
     const namespace = await createNamespace('metrics');
+    agentNamespace = namespace;
     await runPod({ name: 'agent', namespace, tasks: { read: readReports } });
     // What no other test causes while a replica runs for long enough.
     const tasks = { read: { ...readReports, lifetime: '100h' } };
@@ -119,6 +123,29 @@ describe(`dashboards and recording rules (${cloud.name})`, () => {
     expect(names.filter((name) => !(name in QUERIES_OF_RARE_EVENTS)).toSorted()).toEqual(
       Object.keys(QUERIES_WITHOUT_DATA).toSorted(),
     );
+  });
+
+  it('keeps exemplars with the run of a slow exchange, which a record names too', async () => {
+    const place = { namespace: agentNamespace, pod: 'agent' };
+    expect((await callSidecarWithRetry(place, 'GET', '/v1/credentials')).status).toBe(200);
+    const queryRuns = async (expr: string): Promise<readonly (string | undefined)[]> => {
+      const exemplars = await prometheus.queryExemplars({ expr, start, end: Date.now() / 1000 });
+      return exemplars.map(({ labels }) => labels['run_id']);
+    };
+    const selector = `{namespace="${agentNamespace}",pod="agent",outcome="issued"}`;
+    const run = await waitFor('an exemplar of the exchange of the pod', async () =>
+      (await queryRuns(`valetkey_sidecar_exchange_duration_seconds_bucket${selector}`)).at(0),
+    );
+    await waitForRecord(
+      `the issue of run ${run}`,
+      ({ session, unmapped }) => unmapped.kind === 'run.issued' && session?.uid === run,
+    );
+    const issued = '{route="token",outcome="done"}';
+    const runs = await waitFor('exemplars of the authority', async () => {
+      const found = await queryRuns(`valetkey_authority_request_duration_seconds_bucket${issued}`);
+      return found.length > 0 && found;
+    });
+    for (const each of runs) expect(each).toMatch(/^[a-z2-7]{32}$/);
   });
 
   it('finds values for each variable of each dashboard', async () => {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { ignoreMissing, listFilesBelow } from '../../../test/kit/files.ts';
+import { PROMETHEUS_ACCEPT } from '../../../test/kit/openmetrics.ts';
 import { execInPod, getJson, runKubectl } from '../../cluster/kubectl.ts';
 import { readTelemetry, listReplicas } from '../authority/authority-requests.ts';
 import { readRecords } from '../authority/audit-records.ts';
@@ -129,9 +130,12 @@ describe(`secrets that were issued and used (${cloud.name})`, () => {
 
   it('are not in metrics of the sidecar, which also contain no pod uid and no session name', async () => {
     const address = await readPodAddress(place);
-    const response = await fetch(`http://${address}:9472/metrics`);
+    const response = await fetch(`http://${address}:9472/metrics`, {
+      headers: { Accept: PROMETHEUS_ACCEPT },
+    });
     const metrics = await response.text();
     expect(metrics).toContain('valetkey_sidecar_exchanges_total');
+    expect(metrics).toContain(' # {run_id="');
     const hidden = [...secrets, await readPodUid(place), place.pod];
     expect(hidden.filter((value) => metrics.includes(value))).toEqual([]);
   });

@@ -135,8 +135,18 @@ const toResponseError = (error: AuthorityError): ExchangeError => {
 const toUnreachableError = (error: ConnectionError): ExchangeError =>
   new ExchangeError('unavailable', 'authority_unreachable', formatConnectionError(error));
 
+/** A certificate is valid from five minutes before it was signed: a clock that is further behind rejects it. */
+const CLOCK_CODES: ReadonlyMap<string, string> = new Map([
+  ['CERT_NOT_YET_VALID', 'is not yet valid'],
+  ['CERT_HAS_EXPIRED', 'has expired'],
+]);
+
 const formatConnectionError = (error: ConnectionError): string => {
   const { code } = error;
+  const validity = CLOCK_CODES.get(code);
+  if (validity !== undefined) {
+    return `By this node's clock, the authority's certificate ${validity} (${code}). Check the clocks of this node and of the authority's nodes.`;
+  }
   if (isCertificateError(error)) {
     return `The authority's certificate is not signed by a CA in the trust bundle of this pod (${code}). If the CA was replaced, create the pod again.`;
   }

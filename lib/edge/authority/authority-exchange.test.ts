@@ -33,12 +33,15 @@ const withAuthority = async (
   reply: Reply,
   {
     replaceRoots = (own) => own,
+    aheadMs = 0,
     ...overrides
   }: Partial<Omit<AuthorityExchangeDeps, 'connection'>> & {
     replaceRoots?: (own: string) => string;
+    /** How far the clock of the authority is ahead when it signs its certificates. */
+    aheadMs?: number;
   } = {},
 ) => {
-  const authority = await startFakeAuthority(reply);
+  const authority = await startFakeAuthority(reply, undefined, Date.now() + aheadMs);
   closing.push(authority.stop);
   let reads = 0;
   let contacts = 0;
@@ -413,6 +416,19 @@ describe('the trust bundle', () => {
     expect(code).toBe('authority_unreachable');
     expect(message).toContain('trust bundle');
     expect(authority.forms).toEqual([]);
+  });
+
+  test.each([
+    ['behind that of the authority', 600_000, 'is not yet valid (CERT_NOT_YET_VALID)'],
+    ['ahead of that of the authority', -7_200_000, 'has expired (CERT_HAS_EXPIRED)'],
+  ])('does not hide that the clock is %s', async (_, aheadMs, expected) => {
+    const { run } = await withAuthority((form) => buildGrantedReply(form), {
+      aheadMs,
+      clock: createThreeAttemptClock(),
+    });
+    const { kind, code, message } = await catchExchangeError(run());
+    expect([kind, code]).toEqual(['unavailable', 'authority_unreachable']);
+    expect(message).toContain(`By this node's clock, the authority's certificate ${expected}.`);
   });
 
   test('may contain several CAs during a rotation', async () => {

@@ -11,7 +11,7 @@ import { readTokenExchangeResponse, toIssuedRun } from './issued-run.ts';
 import { buildTokenForm } from './token-form.ts';
 
 /** The authority may call the cloud several times before it responds. */
-const ATTEMPT_TIMEOUT_MS = 10_000;
+export const ATTEMPT_TIMEOUT_MS = 10_000;
 
 export type AuthorityExchangeDeps = RetryDeps & {
   readonly connection: Connection;

@@ -1,6 +1,7 @@
 import { PROPOSALS_PATH } from '../../contract/authority-api.ts';
 import { ExchangeError } from '../../contract/exchange.ts';
 import type { ProposalRequest } from '../../contract/proposals.ts';
+import { parseJson } from '../../schema/json.ts';
 import { object, read, string } from '../../schema/reader.ts';
 import { toAuthorityError, toExchangeError } from './authority-error.ts';
 import type { Connection } from './connection.ts';
@@ -40,12 +41,4 @@ const readName = (body: string): string => {
   if (result.ok) return result.value.name;
   const message = 'The authority returned an invalid answer to a proposal';
   throw new ExchangeError('unavailable', 'authority_response_invalid', message);
-};
-
-const parseJson = (body: string): unknown => {
-  try {
-    return JSON.parse(body);
-  } catch {
-    return undefined;
-  }
 };

@@ -13,7 +13,7 @@ import type { Connection } from './connection.ts';
 import { readDelegationResponse, readRunDecision } from './token-response-schema.ts';
 
 /** A consumer waits for it, and SDKs repeat a call that gets no answer. */
-const CALL_TIMEOUT_MS = 5_000;
+export const CALL_TIMEOUT_MS = 5_000;
 const DECISION_TIMEOUT_MS = 10_000;
 
 type Request = {

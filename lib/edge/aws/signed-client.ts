@@ -2,7 +2,7 @@ import type { CloudCredentials } from '../../contract/exchange.ts';
 import { CloudRequestError } from './cloud-request-error.ts';
 import { buildSdkSettings, type EndpointSettings } from './sdk-settings.ts';
 
-const ATTEMPT_TIMEOUT_MS = 5_000;
+export const ATTEMPT_TIMEOUT_MS = 5_000;
 
 /** An endpoint at which the authority uses its own roles. */
 export type SignedEndpointSettings = EndpointSettings & { readonly allowHttp: boolean };

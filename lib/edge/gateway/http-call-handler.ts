@@ -60,12 +60,13 @@ export const createHttpCallHandler = (deps: HttpCallDeps): HandleCall => {
     return forward(exchange, await steps.passGates(exchange, allowed));
   };
 
-  /** The client parses only errors of its API. */
-  const getFormat = ({ incoming: { url = '' }, record }: CallExchange) =>
-    isGitUrl(url)
-      ? 'git'
-      : (deps.admitted.tasks.find(({ name }) => name === (record.run?.task ?? record.owner?.task))
-          ?.client ?? 'plain');
+  /** The client parses only errors of its API. The task of a run that has ended is not known. */
+  const getFormat = ({ incoming: { url = '', headers }, record }: CallExchange) => {
+    const task = record.run?.task ?? record.owner?.task;
+    const client = deps.admitted.tasks.find(({ name }) => name === task)?.client;
+    const isVault = headers['x-vault-token'] !== undefined;
+    return isGitUrl(url) ? 'git' : (client ?? (isVault ? 'vault' : 'plain'));
+  };
 
   const endFailed = (exchange: CallExchange, thrown: unknown): EndedCall => {
     const { incoming, outgoing, record } = exchange;

@@ -1,5 +1,6 @@
 import { signClientAssertion } from '../../grant/client-assertion.ts';
-import { isMapping, toMapping, type Mapping } from '../../schema/mapping.ts';
+import { parseJson } from '../../schema/json.ts';
+import { isMapping, toMapping } from '../../schema/mapping.ts';
 import { checkSecretText } from '../../upstreams/presentation.ts';
 import { SecretError, type SecretFetcher } from '../../upstreams/secret-fetcher.ts';
 import {
@@ -54,14 +55,6 @@ export const listRepositories = (
     repositories.add(`${owner}/${name.replace(/\.git$/, '')}`.toLowerCase());
   }
   return { repositories: [...repositories] };
-};
-
-const parseJson = (text: string): Mapping => {
-  try {
-    return toMapping(JSON.parse(text));
-  } catch {
-    return {};
-  }
 };
 
 const RANKS = { read: 1, write: 2, admin: 3 } as const;
@@ -162,7 +155,11 @@ export const createInstallationTokens = ({
         body: { repositories: repositories.map((name) => name.split('/')[1]), permissions },
       });
       if (response.status !== 201) throw refuse(source, response.status);
-      const { token, permissions: granted, repositories: names } = parseJson(response.body);
+      const {
+        token,
+        permissions: granted,
+        repositories: names,
+      } = toMapping(parseJson(response.body));
       if (typeof token !== 'string') {
         throw new SecretError('provider_refused', `${culprit}: expected a token`);
       }

@@ -82,7 +82,7 @@ const dispatch = (
   };
   const timer = setTimeout(() => fail(new ConnectionError('timeout', { wasSent })), timeoutMs);
   pool.dispatch(
-    { method: method as Dispatcher.HttpMethod, path, headers, body: body ?? null },
+    { method: method, path, headers, body: body ?? null },
     {
       onRequestStart: (started) => {
         controller = started;
@@ -90,7 +90,7 @@ const dispatch = (
         if (failure !== undefined) started.abort(failure);
       },
       onResponseStart: (_, code, received) => {
-        if (code >= 200) [status, head] = [code, received as BufferedResponse['headers']];
+        if (code >= 200) [status, head] = [code, received];
       },
       onResponseData: (_, chunk) => {
         size += chunk.length;

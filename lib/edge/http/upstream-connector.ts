@@ -30,7 +30,7 @@ export type ConnectorDeps = { readonly isAllowedAddress: (address: string) => bo
 
 type Connect = (...parameters: Parameters<ReturnType<typeof buildConnector>>) => void;
 
-const CONNECT_TIMEOUT_MS = 10_000;
+export const CONNECT_TIMEOUT_MS = 10_000;
 const DNS_TTL_MS = 30_000;
 
 const refuseAddress = (hostname: string): UpstreamError =>

@@ -42,6 +42,10 @@ export type ClusterFactsReader = {
   /** Objects as the API server returns them. */
   readonly listStorageClasses: () => Promise<readonly Mapping[]>;
   readonly listMutatingWebhooks: () => Promise<readonly Mapping[]>;
+  /** Undefined: the API server serves no version of them. */
+  readonly listMutatingPolicies: () => Promise<readonly Mapping[] | undefined>;
+  /** Of all namespaces; undefined: the cluster has no Vertical Pod Autoscaler. */
+  readonly listVerticalAutoscalers: () => Promise<readonly Mapping[] | undefined>;
   readonly listNamespaces: (labelSelector: string) => Promise<readonly NamespaceFacts[]>;
   /** The authority's StatefulSet; undefined: it does not exist. */
   readonly readAuthorityObject: () => Promise<unknown>;
@@ -90,6 +94,16 @@ export const createClusterFactsReader = (
       const plural = 'mutatingwebhookconfigurations';
       return list(plural, `/apis/admissionregistration.k8s.io/v1/${plural}`);
     },
+    listMutatingPolicies: async () => {
+      for (const version of ['v1', 'v1beta1', 'v1alpha1']) {
+        const group = `/apis/admissionregistration.k8s.io/${version}`;
+        const found = await listOptional(group, 'mutatingadmissionpolicies');
+        if (found !== undefined) return found;
+      }
+      return undefined;
+    },
+    listVerticalAutoscalers: () =>
+      listOptional('/apis/autoscaling.k8s.io/v1', 'verticalpodautoscalers'),
     listNamespaces: async (labelSelector) => {
       const query = `labelSelector=${encodeURIComponent(labelSelector)}&`;
       return (await list('namespaces', '/api/v1/namespaces', query)).map(toNamespace);

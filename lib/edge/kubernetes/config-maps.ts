@@ -45,7 +45,8 @@ export const createConfigMapStore = (
   },
 });
 
-type Body = {
+/** The members of a ConfigMap that are used, as the API server returns them. */
+export type ConfigMapBody = {
   readonly metadata?: {
     readonly resourceVersion?: string;
     readonly annotations?: Readonly<Record<string, string>>;
@@ -53,8 +54,8 @@ type Body = {
   readonly data?: Readonly<Record<string, string>>;
 };
 
-/** The members of a ConfigMap that are used. */
-export const toStored = ({ metadata, data }: Body): StoredConfigMap => ({
+/** Fills in the members that are missing. */
+export const toStored = ({ metadata, data }: ConfigMapBody): StoredConfigMap => ({
   resourceVersion: metadata?.resourceVersion ?? '',
   data: data ?? {},
   annotations: metadata?.annotations ?? {},

@@ -95,13 +95,15 @@ describe('createCustomResourceClient', () => {
 });
 
 describe('watchCustomResources', () => {
-  const open = (watched: CustomResourceKind = kind) => {
+  /** @param watchSeconds 0: a watch may end at any time */
+  const open = (watched: CustomResourceKind = kind, watchSeconds?: number) => {
     const states: (readonly CustomResource[])[] = [];
     const errors: KubernetesError[] = [];
     const attempts: number[] = [];
     let syncs = 0;
     const stop = watchCustomResources(kubernetes, {
       ...watched,
+      ...(watchSeconds !== undefined && { watchSeconds }),
       onState: (all) => states.push(all),
       onSync: () => (syncs += 1),
       onError: (error) => errors.push(error),
@@ -163,15 +165,16 @@ describe('watchCustomResources', () => {
 
   it('continues after a timeout without a new list', async () => {
     api.put(`${collection}/one`, { spec: {} });
-    const { names, states, syncs, stop } = open();
+    const { names, states, syncs, stop } = open(kind, 0);
     await waitUntil(watching);
     const before = syncs();
     api.endWatches();
-    await waitUntil(() => syncs() > before && calls() >= 3);
+    await waitUntil(() => syncs() > before && calls() >= 4);
     api.put(`${collection}/two`, { spec: {} });
     await waitUntil(() => names()?.join() === 'one,two');
     stop();
-    expect(calls()).toBe(3);
+    // A list, two watches, and the version of the store.
+    expect(calls()).toBe(4);
     expect(states.at(-1)?.[0]).toBe(states[0]?.[0]);
   });
 
@@ -189,9 +192,20 @@ describe('watchCustomResources', () => {
     timers.mockRestore();
   });
 
+  it('lists again after a watch that ended before its time', async () => {
+    api.put(`${collection}/one`, { spec: {} });
+    const { states, errors, stop } = open();
+    await waitUntil(watching);
+    api.endWatches();
+    await waitUntil(() => states.length === 2);
+    stop();
+    expect(states[1]?.[0]).not.toBe(states[0]?.[0]);
+    expect(errors).toEqual([]);
+  });
+
   it('lists again when the history is gone', async () => {
     api.put(`${collection}/one`, { spec: {} });
-    const { names, errors, stop } = open();
+    const { names, errors, stop } = open(kind, 0);
     await waitUntil(watching);
     api.endWatches('gone');
     api.put(`${collection}/two`, { spec: {} });

@@ -45,6 +45,10 @@ export type CustomResourceList = {
 };
 
 export type CustomResourceClient = {
+  /** Path of the collection at the API server. */
+  readonly path: string;
+  /** The resource version of the API server's storage; reads at most one object. */
+  readonly readVersion: () => Promise<string>;
   /** A consistent list from the API server's storage, not from its cache. */
   readonly list: (labelSelector?: string) => Promise<CustomResourceList>;
   /** From the API server's storage; undefined: there is none. */
@@ -85,6 +89,12 @@ export const createCustomResourceClient = (
   const limit = PAGE_SIZES.get(plural) ?? DEFAULT_PAGE_SIZE;
   const at = (name: string): string => `${path}/${encodeURIComponent(name)}`;
   return {
+    path,
+    readVersion: async () => {
+      const call = { method: 'GET', path: `${path}?limit=1` } as const;
+      const { metadata } = (await calls(`list ${plural}`, call)) as ListResponse;
+      return metadata?.resourceVersion ?? '';
+    },
     read: (name) =>
       findObject(
         calls(`get ${plural} ${name}`, {

@@ -1,6 +1,7 @@
 import { JWT_TYPE, TOKEN_EXCHANGE_GRANT } from '../../contract/authority-api.ts';
 import { signClientAssertion } from '../../grant/client-assertion.ts';
-import { toMapping, type Mapping } from '../../schema/mapping.ts';
+import { parseJson } from '../../schema/json.ts';
+import { toMapping } from '../../schema/mapping.ts';
 import { checkSecretText } from '../../upstreams/presentation.ts';
 import {
   SecretError,
@@ -39,17 +40,9 @@ type ClientProof = { readonly form: Form; readonly headers: Form };
 /** RFC 6749, section 2.3.1: both parts are form-encoded before they are joined. */
 const encodeForm = (text: string): string => new URLSearchParams({ '': text }).toString().slice(1);
 
-const parseJson = (text: string): Mapping => {
-  try {
-    return toMapping(JSON.parse(text));
-  } catch {
-    return {};
-  }
-};
-
 /** A code of RFC 6749 or RFC 8707 alone: descriptions are text of another server. */
 const readErrorCode = ({ body }: BufferedResponse): string => {
-  const { error } = parseJson(body);
+  const { error } = toMapping(parseJson(body));
   return typeof error === 'string' && /^[a-z_]{1,64}$/.test(error) ? ` ${error}` : '';
 };
 
@@ -123,7 +116,7 @@ export const createOAuthTokens = ({
       const request = await buildTokenRequest(source, signGrant);
       const response = await send(source, tokenUrl, { headers, form: { ...request, ...form } });
       if (response.status !== 200) throw refuse(source, tokenUrl, response);
-      const { access_token: token, token_type: type } = parseJson(response.body);
+      const { access_token: token, token_type: type } = toMapping(parseJson(response.body));
       if (typeof token !== 'string' || String(type).toLowerCase() !== 'bearer') {
         const message = `oauth client ${clientId}: expected a bearer token`;
         throw new SecretError('provider_refused', message);

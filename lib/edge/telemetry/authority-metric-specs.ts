@@ -17,6 +17,7 @@ export const AUTHORITY_METRIC_SPECS = {
     labels: ['route', 'outcome'],
     unit: 'seconds',
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15],
+    exemplars: ['run_id', 'request_id', 'trace_id'],
   },
   clockSkew: {
     name: 'valetkey_authority_clock_skew_seconds',
@@ -153,6 +154,7 @@ export const AUTHORITY_METRIC_SPECS = {
     labels: [],
     unit: 'seconds',
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5],
+    exemplars: ['run_id', 'request_id', 'trace_id'],
   },
   callRecords: {
     name: 'valetkey_authority_call_records_total',
@@ -217,6 +219,7 @@ export const AUTHORITY_METRIC_SPECS = {
     labels: [],
     unit: 'seconds',
     buckets: [15, 30, 60, 120, 300, 600, 900, 1800, 3600],
+    exemplars: ['run_id', 'request_id', 'trace_id'],
   },
   approvalsUsed: {
     name: 'valetkey_authority_approvals_used_total',

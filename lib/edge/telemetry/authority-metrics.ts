@@ -5,6 +5,7 @@ import type { SecretSource } from '../../upstreams/upstream.ts';
 import type { AuditErrorCode } from '../../audit/audit-event.ts';
 import { AUTHORITY_METRIC_SPECS as SPECS } from './authority-metric-specs.ts';
 import {
+  createExemplarHistogram,
   createHistogram,
   readLastSyncs,
   registerBuildInfo,
@@ -15,9 +16,12 @@ import {
   type Sample,
   type MeasureCapacity,
 } from './metric-registration.ts';
+import type { ExemplarDeps } from './exemplar.ts';
+import { createRegistry, renderMetrics } from './exposition.ts';
 import type { MetricSpec } from './metric-spec.ts';
+import type { MetricsFormat } from './metrics-format.ts';
 import { PROCESS_METRICS, registerProcessMetrics } from './process-metrics.ts';
-import { Counter, Gauge, Registry } from './prometheus.ts';
+import { Counter, Gauge } from './prometheus.ts';
 
 /** Every metric of the authority, in the order of its documentation. */
 export const AUTHORITY_METRICS: readonly MetricSpec[] = [
@@ -25,31 +29,41 @@ export const AUTHORITY_METRICS: readonly MetricSpec[] = [
   ...PROCESS_METRICS,
 ];
 
-export type AuthorityRoute =
-  | 'token'
-  | 'revoke'
-  | 'records'
-  | 'decisions'
-  | 'delegations'
-  | 'proposals'
-  | 'calls'
-  | 'events'
-  | 'signals'
-  | 'other';
-export type AuthorityController =
-  'certificate' | 'signing-keys' | 'audit-export' | 'database-roles' | 'other';
+export const AUTHORITY_ROUTES = [
+  'token',
+  'revoke',
+  'records',
+  'decisions',
+  'delegations',
+  'proposals',
+  'calls',
+  'events',
+  'signals',
+  'other',
+] as const;
+export type AuthorityRoute = (typeof AUTHORITY_ROUTES)[number];
+
+export const AUTHORITY_CONTROLLERS = [
+  'certificate',
+  'signing-keys',
+  'audit-export',
+  'database-roles',
+  'other',
+] as const;
+export type AuthorityController = (typeof AUTHORITY_CONTROLLERS)[number];
 
 /** Read at each scrape. */
 export type AuthorityMetricsDeps = LastSyncDeps<
   'taskpolicies' | 'revocations' | 'upstreams' | 'injection-templates'
-> & {
-  /** Issuers of `authority.signals.transmitters`. */
-  readonly transmitters: readonly string[];
-  /** @returns nothing if there is no audit volume, or if it cannot be read */
-  readonly readAuditVolume: () => Promise<
-    { readonly sizeBytes: number; readonly freeBytes: number } | undefined
-  >;
-};
+> &
+  ExemplarDeps & {
+    /** Issuers of `authority.signals.transmitters`. */
+    readonly transmitters: readonly string[];
+    /** @returns nothing if there is no audit volume, or if it cannot be read */
+    readonly readAuditVolume: () => Promise<
+      { readonly sizeBytes: number; readonly freeBytes: number } | undefined
+    >;
+  };
 
 export type PolicyEnd = { readonly policy: string; readonly endsAt: number };
 
@@ -67,6 +81,8 @@ export type AuthorityMetrics = {
     readonly reason: string | undefined;
     readonly status: number;
     readonly seconds: number;
+    /** That was started, or that the request is about, once it is verified. */
+    readonly run: string | undefined;
   }) => void;
   readonly clockSkew: (milliseconds: number) => void;
   /** @param notAfter milliseconds since the epoch */
@@ -105,6 +121,7 @@ export type AuthorityMetrics = {
   readonly gatedCall: (call: {
     readonly outcome: GatedCallOutcome;
     readonly seconds: number;
+    readonly run: string | undefined;
   }) => void;
   readonly proposalCounted: (outcome: (typeof PROPOSAL_OUTCOMES)[number]) => void;
   readonly delegationCounted: (outcome: (typeof DELEGATION_OUTCOMES)[number]) => void;
@@ -117,7 +134,10 @@ export type AuthorityMetrics = {
     readonly unreviewed: number;
   }) => void;
   readonly emergencyReviewed: () => void;
-  readonly approvalDecided: (waitSeconds: number) => void;
+  readonly approvalDecided: (decided: {
+    readonly waitSeconds: number;
+    readonly run: string | undefined;
+  }) => void;
   readonly approvalNotified: (outcome: (typeof NOTICE_OUTCOMES)[number]) => void;
   readonly canaryTouched: (kind: 'task' | 'resource') => void;
   /** @param transmitter its issuer if it is listed */
@@ -131,9 +151,8 @@ export type AuthorityMetrics = {
     upstream: string,
     counts: { readonly active: number; readonly overdue: number } | undefined,
   ) => void;
-  /** The text that Prometheus scrapes, and its content type. */
-  readonly render: () => Promise<string>;
-  readonly contentType: string;
+  /** What Prometheus scrapes; text by default. */
+  readonly render: (format?: MetricsFormat) => Promise<string>;
 };
 
 // What alerts count starts at 0, so that `increase()` and `rate()` see the first one.
@@ -175,7 +194,7 @@ const APPROVAL_OUTCOMES = [
   'policy_changed',
   'separation',
 ] as const;
-const SIGNAL_OUTCOMES = [
+export const SIGNAL_OUTCOMES = [
   'revoked',
   'ignored',
   'replayed',
@@ -189,11 +208,15 @@ const OUTCOMES = ['done', 'refused', 'unavailable'] as const;
 
 /** Creates the authority's metrics in their own registry. */
 export const createAuthorityMetrics = (deps: AuthorityMetricsDeps): AuthorityMetrics => {
-  const registry = new Registry();
+  const registry = createRegistry();
   const counter = (spec: MetricSpec) => new Counter(toMetricConfig(spec, registry));
   const gauge = (spec: MetricSpec) => new Gauge(toMetricConfig(spec, registry));
   const requests = counter(SPECS.requests);
-  const requestSeconds = createHistogram(SPECS.requestSeconds, registry);
+  const observeRequest = createExemplarHistogram(
+    SPECS.requestSeconds,
+    registry,
+    OUTCOMES.map((outcome) => ({ route: 'token', outcome })),
+  );
   const skew = gauge(SPECS.clockSkew);
   const trusted = gauge(SPECS.certificateTrusted);
   const missingNextCa = gauge(SPECS.trustBundlesMissingNextCa);
@@ -220,7 +243,7 @@ export const createAuthorityMetrics = (deps: AuthorityMetricsDeps): AuthorityMet
   for (const outcome of DELEGATION_OUTCOMES) delegations.inc({ outcome }, 0);
   const approvals = gauge(SPECS.approvals);
   const approvalRequests = counter(SPECS.approvalRequests);
-  const approvalWait = createHistogram(SPECS.approvalWait, registry);
+  const observeApproval = createExemplarHistogram(SPECS.approvalWait, registry);
   const approvalsUsed = counter(SPECS.approvalsUsed);
   const emergencies = counter(SPECS.emergencies);
   const emergenciesUnreviewed = gauge(SPECS.emergenciesUnreviewed);
@@ -240,12 +263,11 @@ export const createAuthorityMetrics = (deps: AuthorityMetricsDeps): AuthorityMet
   const exports = counter(SPECS.auditExports);
   for (const outcome of REVOCATION_OUTCOMES) secretsRevoked.inc({ outcome }, 0);
   const gatedCalls = counter(SPECS.gatedCalls);
-  const gatedCallSeconds = createHistogram(SPECS.gatedCallSeconds, registry);
+  const observeGatedCall = createExemplarHistogram(SPECS.gatedCallSeconds, registry);
   for (const outcome of GATED_CALL_OUTCOMES) gatedCalls.inc({ outcome }, 0);
   for (const outcome of EXPORT_OUTCOMES) exports.inc({ outcome }, 0);
   for (const code of AUDIT_WRITE_ERROR_CODES) writeErrors.inc({ code }, 0);
   for (const reason of REJECTED_GRANT_REASONS) requests.inc({ route: 'token', reason }, 0);
-  for (const outcome of OUTCOMES) requestSeconds.zero({ route: 'token', outcome });
   let notAfter: number | undefined;
   let ends: readonly PolicyEnd[] = [];
   registerBuildInfo(registry);
@@ -266,9 +288,9 @@ export const createAuthorityMetrics = (deps: AuthorityMetricsDeps): AuthorityMet
     return space === undefined ? [] : [{ value: space.sizeBytes }];
   });
   return {
-    requestAnswered: ({ route, reason, status, seconds }) => {
+    requestAnswered: ({ route, reason, status, seconds, run }) => {
       requests.inc({ route, reason: reason ?? 'none' });
-      requestSeconds.observe({ route, outcome: toOutcome(status) }, seconds);
+      observeRequest({ route, outcome: toOutcome(status) }, seconds, { ...deps.readIds(), run });
     },
     clockSkew: (milliseconds) => skew.set(milliseconds / 1000),
     certificate: (state) => {
@@ -315,9 +337,9 @@ export const createAuthorityMetrics = (deps: AuthorityMetricsDeps): AuthorityMet
         if (age.changedAtMs !== undefined) secretChanged.set({ upstream }, age.changedAtMs / 1000);
       }
     },
-    gatedCall: ({ outcome, seconds }) => {
+    gatedCall: ({ outcome, seconds, run }) => {
       gatedCalls.inc({ outcome });
-      gatedCallSeconds.observe(seconds);
+      observeGatedCall({}, seconds, { ...deps.readIds(), run });
     },
     proposalCounted: (outcome) => proposals.inc({ outcome }),
     delegationCounted: (outcome) => delegations.inc({ outcome }),
@@ -333,7 +355,8 @@ export const createAuthorityMetrics = (deps: AuthorityMetricsDeps): AuthorityMet
       }
     },
     emergencyReviewed: () => emergencies.inc({ outcome: 'reviewed' }),
-    approvalDecided: (waitSeconds) => approvalWait.observe(waitSeconds),
+    approvalDecided: ({ waitSeconds, run }) =>
+      observeApproval({}, waitSeconds, { ...deps.readIds(), run }),
     approvalNotified: (outcome) => approvalNotices.inc({ outcome }),
     canaryTouched: (kind) => canaries.inc({ kind }),
     signalAnswered: (transmitter = 'unknown', outcome) => signals.inc({ transmitter, outcome }),
@@ -347,8 +370,7 @@ export const createAuthorityMetrics = (deps: AuthorityMetricsDeps): AuthorityMet
         else databaseRoles.set({ upstream, state }, counts[state]);
       }
     },
-    render: () => registry.metrics(),
-    contentType: registry.contentType,
+    render: (format = 'text') => renderMetrics(registry, format),
   };
 };
 

@@ -1,8 +1,5 @@
 import type { SidecarMetrics, SidecarMetricsDeps } from './sidecar-metrics.ts';
 
-/** The content type of Prometheus's text format, the only format that `render` writes. */
-const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
-
 /**
  * Creates the sidecar's metrics, which import prom-client only at `load`: the import takes a fifth
  * of the time until a sidecar is ready. Calls before `load` are queued and lose nothing.
@@ -31,15 +28,13 @@ export const createLazySidecarMetrics = (
     load: async () => {
       await load();
     },
-    render: async () => (await load()).render(),
-    contentType: CONTENT_TYPE,
+    render: async (format) => (await load()).render(format),
     countRequest: (route, status) => {
       // No closure once the metrics are loaded: this is called for each request.
       if (metrics === undefined) queued.push((loaded) => loaded.countRequest(route, status));
       else metrics.countRequest(route, status);
     },
-    exchangeEnded: (task, outcome, seconds) =>
-      callOrQueue((loaded) => loaded.exchangeEnded(task, outcome, seconds)),
+    exchangeEnded: (exchange) => callOrQueue((loaded) => loaded.exchangeEnded(exchange)),
     packedPolicy: (task, percent) => callOrQueue((loaded) => loaded.packedPolicy(task, percent)),
     clockSkew: (seconds) => callOrQueue((loaded) => loaded.clockSkew(seconds)),
     peerChecked: (works) => callOrQueue((loaded) => loaded.peerChecked(works)),

@@ -1,10 +1,12 @@
 import type { Usage } from '../../contract/usage.ts';
 import { VERSION } from '../../contract/version.ts';
+import { toExemplarLabels, type ExemplarIds } from './exemplar.ts';
+import type { MetricRegistry } from './exposition.ts';
 import { BUILD_INFO_SPEC, type MetricSpec } from './metric-spec.ts';
-import { Gauge, Histogram, type Registry } from './prometheus.ts';
+import { Gauge, Histogram } from './prometheus.ts';
 
 /** The configuration that prom-client's constructors take. */
-export const toMetricConfig = ({ name, help, labels }: MetricSpec, registry: Registry) => ({
+export const toMetricConfig = ({ name, help, labels }: MetricSpec, registry: MetricRegistry) => ({
   name,
   help,
   labelNames: [...labels],
@@ -14,8 +16,35 @@ export const toMetricConfig = ({ name, help, labels }: MetricSpec, registry: Reg
 /** @param spec must define its buckets */
 export const createHistogram = (
   spec: MetricSpec & Required<Pick<MetricSpec, 'buckets'>>,
-  registry: Registry,
-): Histogram => new Histogram({ ...toMetricConfig(spec, registry), buckets: [...spec.buckets] });
+  registry: MetricRegistry,
+): Histogram =>
+  new Histogram({
+    ...toMetricConfig(spec, registry),
+    buckets: [...spec.buckets],
+    enableExemplars: spec.exemplars !== undefined,
+  });
+
+/** Adds a value to a histogram with exemplars: each bucket keeps the exemplar of its latest value. */
+export type ObserveWithExemplar = (
+  labels: Readonly<Record<string, string>>,
+  value: number,
+  ids: ExemplarIds,
+) => void;
+
+/**
+ * @param spec must define its buckets and the labels of its exemplars
+ * @param zeros labels of series that exist before their first value
+ */
+export const createExemplarHistogram = (
+  spec: MetricSpec & Required<Pick<MetricSpec, 'buckets' | 'exemplars'>>,
+  registry: MetricRegistry,
+  zeros: readonly Readonly<Record<string, string>>[] = [],
+): ObserveWithExemplar => {
+  const histogram = createHistogram(spec, registry);
+  for (const labels of zeros) histogram.zero(labels);
+  return (labels, value, ids) =>
+    histogram.observe({ labels, value, exemplarLabels: toExemplarLabels(ids) });
+};
 
 /** One sample of a gauge: its labels (none for an unlabeled gauge) and its value. */
 export type Sample = { readonly labels?: Readonly<Record<string, string>>; readonly value: number };
@@ -26,7 +55,7 @@ export type Sample = { readonly labels?: Readonly<Record<string, string>>; reado
  */
 export const registerCollectedGauge = (
   spec: MetricSpec,
-  registry: Registry,
+  registry: MetricRegistry,
   readSamples: () => readonly Sample[] | Promise<readonly Sample[]>,
 ): void => {
   const gauge: Gauge = new Gauge({
@@ -50,7 +79,7 @@ export type MeasureCapacity<Resource extends string> = (
 /** Two gauges, by resource: its use and its maximum. A resource is absent until it is measured. */
 export const registerCapacity = <Resource extends string>(
   { used, max }: { readonly used: MetricSpec; readonly max: MetricSpec },
-  registry: Registry,
+  registry: MetricRegistry,
 ): MeasureCapacity<Resource> => {
   const readers = new Map<Resource, () => Usage>();
   const register = (spec: MetricSpec, toValue: (usage: Usage) => number): void =>
@@ -63,7 +92,7 @@ export const registerCapacity = <Resource extends string>(
 };
 
 /** `valetkey_build_info{version="…"} 1` */
-export const registerBuildInfo = (registry: Registry): void =>
+export const registerBuildInfo = (registry: MetricRegistry): void =>
   new Gauge(toMetricConfig(BUILD_INFO_SPEC, registry)).set({ version: VERSION }, 1);
 
 export type LastSyncDeps<Resource extends string> = {

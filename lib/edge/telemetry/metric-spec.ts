@@ -1,3 +1,5 @@
+import type { ExemplarLabel } from './exemplar.ts';
+
 /**
  * One metric of a program: registered by the program and listed in `docs/metrics.md`. Every label
  * has a small, fixed set of values: never a pod UID, a session name or a secret.
@@ -12,6 +14,8 @@ export type MetricSpec = {
   readonly unit: 'seconds' | 'ratio' | 'bytes' | '1';
   /** Upper bounds of a histogram's buckets, in `unit`. */
   readonly buckets?: readonly number[];
+  /** Labels of the exemplars of a histogram's buckets; absent: it has none. */
+  readonly exemplars?: readonly ExemplarLabel[];
 };
 
 /** Exported by every program. */
@@ -22,3 +26,6 @@ export const BUILD_INFO_SPEC = {
   labels: ['version'],
   unit: '1',
 } as const satisfies MetricSpec;
+
+/** The most series of one replica, or of the sidecar of a pod with one task; `docs/metrics.md` states them. */
+export const MAX_SERIES = { webhook: 250, authority: 2_600, sidecar: 400 } as const;

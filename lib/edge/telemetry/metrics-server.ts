@@ -1,10 +1,16 @@
-import { createServer, type Server } from 'node:http';
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+} from 'node:http';
 import type { Socket } from 'node:net';
+
+import { CONTENT_TYPES, selectFormat, type MetricsFormat } from './metrics-format.ts';
 
 /** What the telemetry port serves; none of it is secret. */
 export type MetricsServerDeps = {
-  readonly contentType: string;
-  readonly render: () => Promise<string>;
+  readonly render: (format: MetricsFormat) => Promise<string>;
   /** The failed readiness checks; empty: the program is ready. */
   readonly unready: () => readonly string[];
 };
@@ -19,7 +25,7 @@ export const createMetricsServer = (telemetry: MetricsServerDeps): Server => {
     (request, response) => {
       const [path = ''] = (request.url ?? '').split('?');
       const route = request.method === 'GET' ? ROUTES.get(path) : undefined;
-      void handleRoute(route, telemetry).then(({ status, body, contentType = TEXT }) => {
+      void handleRoute(route, request, telemetry).then(({ status, body, contentType = TEXT }) => {
         response.writeHead(status, { 'Content-Type': contentType, 'Cache-Control': 'no-store' });
         response.end(body);
       });
@@ -47,14 +53,17 @@ const limitConnections = (server: Server): void => {
 const TEXT = 'text/plain; charset=utf-8';
 
 type Reply = { readonly status: number; readonly body: string; readonly contentType?: string };
-type Route = (telemetry: MetricsServerDeps) => Reply | Promise<Reply>;
+type Route = (telemetry: MetricsServerDeps, headers: IncomingHttpHeaders) => Reply | Promise<Reply>;
 
 const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
   ['/healthz', () => ({ status: 200, body: 'ok\n' })],
   ['/readyz', ({ unready }) => renderReadiness(unready())],
   [
     '/metrics',
-    async ({ render, contentType }) => ({ status: 200, body: await render(), contentType }),
+    async ({ render }, { accept }) => {
+      const format = selectFormat(accept);
+      return { status: 200, body: await render(format), contentType: CONTENT_TYPES[format] };
+    },
   ],
 ]);
 
@@ -65,10 +74,13 @@ const renderReadiness = (unready: readonly string[]): Reply =>
 
 const handleRoute = async (
   route: Route | undefined,
+  { headers }: IncomingMessage,
   telemetry: MetricsServerDeps,
 ): Promise<Reply> => {
   try {
-    return route === undefined ? { status: 404, body: 'not found\n' } : await route(telemetry);
+    return route === undefined
+      ? { status: 404, body: 'not found\n' }
+      : await route(telemetry, headers);
   } catch {
     return { status: 500, body: 'internal error\n' };
   }

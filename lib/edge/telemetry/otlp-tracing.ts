@@ -8,6 +8,7 @@ import {
   SpanKind,
   SpanStatusCode,
   trace,
+  TraceFlags,
   type Context,
   type Span,
 } from '@opentelemetry/api';
@@ -113,6 +114,11 @@ export const createOtlpTracing = (
       const { traceparent } = carrier;
       // A caller's tracestate is of its own vendors.
       return traceparent === undefined ? {} : { traceparent };
+    },
+    traceId: () => {
+      const span = trace.getSpanContext(context.active());
+      const isKept = span !== undefined && (span.traceFlags & TraceFlags.SAMPLED) !== 0;
+      return isKept ? span.traceId : undefined;
     },
     stop: async () => {
       await provider.shutdown().catch(() => undefined);

@@ -7,8 +7,8 @@ import collectMaxFileDescriptors from 'prom-client/lib/metrics/processMaxFileDes
 import collectOpenFileDescriptors from 'prom-client/lib/metrics/processOpenFileDescriptors.js';
 import collectStartTime from 'prom-client/lib/metrics/processStartTime.js';
 
+import type { MetricRegistry } from './exposition.ts';
 import type { MetricSpec } from './metric-spec.ts';
-import type { Registry } from './prometheus.ts';
 
 const counter = (name: MetricSpec['name'], help: string, unit: MetricSpec['unit']): MetricSpec => ({
   ...{ name, type: 'counter', help, unit },
@@ -76,6 +76,6 @@ const COLLECTORS = [
 ];
 
 /** Registers {@link PROCESS_METRICS}. They are read at each scrape. */
-export const registerProcessMetrics = (registry: Registry): void => {
+export const registerProcessMetrics = (registry: MetricRegistry): void => {
   for (const collect of COLLECTORS) collect(registry);
 };

@@ -12,7 +12,7 @@ declare module 'prom-client/lib/registry.js' {
   export { Registry as default } from 'prom-client';
 }
 declare module 'prom-client/lib/metrics/*.js' {
-  import type { Registry } from 'prom-client';
-  const collect: (registry: Registry) => void;
+  import type { OpenMetricsContentType, Registry } from 'prom-client';
+  const collect: (registry: Registry<OpenMetricsContentType>) => void;
   export default collect;
 }

@@ -7,3 +7,4 @@ export { default as Counter } from 'prom-client/lib/counter.js';
 export { default as Gauge } from 'prom-client/lib/gauge.js';
 export { default as Histogram } from 'prom-client/lib/histogram.js';
 export { default as Registry } from 'prom-client/lib/registry.js';
+export type { Metric, OpenMetricsContentType, RegistryContentType } from 'prom-client';

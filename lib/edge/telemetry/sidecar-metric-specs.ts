@@ -16,7 +16,8 @@ export const SIDECAR_METRIC_SPECS = {
     help: 'Time of an exchange, retries included.',
     labels: ['outcome'],
     unit: 'seconds',
-    buckets: [0.05, 0.1, 0.25, 0.5, 0.9, 2, 5, 10, 15],
+    buckets: [0.05, 0.1, 0.25, 0.5, 0.9, 2, 5, 10, 20],
+    exemplars: ['run_id', 'request_id', 'trace_id'],
   },
   credentialsExpiration: {
     name: 'valetkey_sidecar_credentials_expiration_timestamp_seconds',
@@ -105,7 +106,7 @@ export const SIDECAR_METRIC_SPECS = {
   calls: {
     name: 'valetkey_sidecar_calls_total',
     type: 'counter',
-    help: 'Calls of the gateway, by task ("none" before the key is known), outcome and refusal code ("none" if allowed). Allowed: the cloud responded. Refused: by the gateway. Failed: no response of the cloud. Cut: ended before the response was complete.',
+    help: 'Calls of the gateway, by task ("none" before the key is known), outcome and refusal code ("none" if allowed; "other" for the rarer ones of a task that met more than 24). Allowed: the cloud responded. Refused: by the gateway. Failed: no response of the cloud. Cut: ended before the response was complete.',
     labels: ['task', 'outcome', 'code'],
     unit: '1',
   },
@@ -116,6 +117,7 @@ export const SIDECAR_METRIC_SPECS = {
     labels: ['outcome'],
     unit: 'seconds',
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60],
+    exemplars: ['run_id'],
   },
   callOverheadSeconds: {
     name: 'valetkey_sidecar_call_overhead_seconds',
@@ -124,6 +126,7 @@ export const SIDECAR_METRIC_SPECS = {
     labels: [],
     unit: 'seconds',
     buckets: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25],
+    exemplars: ['run_id'],
   },
   callBytes: {
     name: 'valetkey_sidecar_call_bytes_total',
@@ -170,7 +173,7 @@ export const SIDECAR_METRIC_SPECS = {
   unresolved: {
     name: 'valetkey_sidecar_resources_unresolved_total',
     type: 'counter',
-    help: 'Allowed calls whose resource could not be read from the request, by the service that they are signed for. The session policy alone limits their resource.',
+    help: 'Allowed calls whose resource could not be read from the request, by the service that they are signed for ("other" for more than 16). The session policy alone limits their resource.',
     labels: ['service'],
     unit: '1',
   },

@@ -83,7 +83,7 @@ describe('createLazySidecarMetrics', () => {
   it('includes what happened before the metrics were loaded', async () => {
     const metrics = createLazySidecarMetrics(noRuns);
     metrics.countRequest('/v1/tasks', 200);
-    metrics.exchangeEnded('summarize', 'issued', 0.2);
+    metrics.exchangeEnded({ task: 'summarize', outcome: 'issued', seconds: 0.2, ids: {} });
     metrics.packedPolicy('summarize', 12);
     metrics.clockSkew(1);
     metrics.runStarted('summarize');

@@ -1,5 +1,5 @@
 import {
-  createHistogram,
+  createExemplarHistogram,
   registerBuildInfo,
   registerCollectedGauge,
   toMetricConfig,
@@ -7,8 +7,11 @@ import {
 import { GATES, type Gate } from '../../contract/authority-api.ts';
 import type { EndedCall } from '../../calls/ended-call.ts';
 import type { BudgetShare } from '../../runs/run-budgets.ts';
+import type { ExemplarIds } from './exemplar.ts';
+import { createRegistry, renderMetrics, type MetricRegistry } from './exposition.ts';
 import type { MetricSpec } from './metric-spec.ts';
-import { Counter, Gauge, Registry } from './prometheus.ts';
+import type { MetricsFormat } from './metrics-format.ts';
+import { Counter, Gauge } from './prometheus.ts';
 import { SIDECAR_METRIC_SPECS as SPECS } from './sidecar-metric-specs.ts';
 
 /** Every metric of the sidecar, in the order of its documentation. */
@@ -53,10 +56,17 @@ export type SidecarMetricsDeps = {
   readonly gateway: () => GatewayState | undefined;
 };
 
+export type EndedExchange = {
+  readonly task: string;
+  readonly outcome: string;
+  readonly seconds: number;
+  readonly ids: ExemplarIds;
+};
+
 export type SidecarMetrics = {
   /** Counts an answered request. Called for each one, so it only adds two numbers. */
   readonly countRequest: (route: string, status: number) => void;
-  readonly exchangeEnded: (task: string, outcome: string, seconds: number) => void;
+  readonly exchangeEnded: (exchange: EndedExchange) => void;
   /** @param percent of the packed size that STS allows */
   readonly packedPolicy: (task: string, percent: number) => void;
   readonly clockSkew: (seconds: number) => void;
@@ -67,9 +77,8 @@ export type SidecarMetrics = {
   readonly revocationReceived: () => void;
   readonly endReported: (outcome: string) => void;
   readonly callEnded: (outcome: EndedCall) => void;
-  /** The text that Prometheus scrapes, and its content type. */
-  readonly render: () => Promise<string>;
-  readonly contentType: string;
+  /** What Prometheus scrapes; text by default. */
+  readonly render: (format?: MetricsFormat) => Promise<string>;
 };
 
 /**
@@ -77,11 +86,11 @@ export type SidecarMetrics = {
  * metrics: those would cost more than all of the others.
  */
 export const createSidecarMetrics = (deps: SidecarMetricsDeps): SidecarMetrics => {
-  const registry = new Registry();
+  const registry = createRegistry();
   const counter = (spec: MetricSpec) => new Counter(toMetricConfig(spec, registry));
   const gauge = (spec: MetricSpec) => new Gauge(toMetricConfig(spec, registry));
   const exchanges = counter(SPECS.exchanges);
-  const exchangeSeconds = createHistogram(SPECS.exchangeSeconds, registry);
+  const observeExchange = createExemplarHistogram(SPECS.exchangeSeconds, registry);
   const started = counter(SPECS.runsStarted);
   const ended = counter(SPECS.runsEnded);
   const skew = gauge(SPECS.clockSkew);
@@ -99,9 +108,9 @@ export const createSidecarMetrics = (deps: SidecarMetricsDeps): SidecarMetrics =
   );
   return {
     countRequest: createRequestCounter(registry),
-    exchangeEnded: (task, outcome, seconds) => {
+    exchangeEnded: ({ task, outcome, seconds, ids }) => {
       exchanges.inc({ task, outcome });
-      exchangeSeconds.observe({ outcome }, seconds);
+      observeExchange({ outcome }, seconds, ids);
     },
     packedPolicy: (task, percent) => packedPolicy.set({ task }, percent / 100),
     clockSkew: (seconds) => skew.set(seconds),
@@ -111,8 +120,7 @@ export const createSidecarMetrics = (deps: SidecarMetricsDeps): SidecarMetrics =
     revocationReceived: () => revocations.inc(),
     endReported: (outcome) => endReports.inc({ outcome }),
     callEnded: createCallObserver(registry, deps.tasks),
-    render: () => registry.metrics(),
-    contentType: registry.contentType,
+    render: (format = 'text') => renderMetrics(registry, format),
   };
 };
 
@@ -120,7 +128,7 @@ export const createSidecarMetrics = (deps: SidecarMetricsDeps): SidecarMetrics =
 const SHOWN_GATES = GATES.filter((gate) => gate !== 'canary');
 
 const registerReadings = (
-  registry: Registry,
+  registry: MetricRegistry,
   { readExpirations, readBudgetShares, readGates, authority, gateway }: SidecarMetricsDeps,
 ): void => {
   registerCollectedGauge(SPECS.credentialsExpiration, registry, () =>
@@ -159,34 +167,61 @@ const registerReadings = (
 };
 
 const createCallObserver = (
-  registry: Registry,
+  registry: MetricRegistry,
   tasks: readonly string[],
 ): SidecarMetrics['callEnded'] => {
   const countCall = createCallCounter(registry, tasks);
-  const seconds = createHistogram(SPECS.callSeconds, registry);
-  const overhead = createHistogram(SPECS.callOverheadSeconds, registry);
+  const observeCall = createExemplarHistogram(SPECS.callSeconds, registry);
+  const observeOverhead = createExemplarHistogram(SPECS.callOverheadSeconds, registry);
   const countBytes = createByteCounter(registry);
-  const unresolved = new Counter(toMetricConfig(SPECS.unresolved, registry));
+  const countUnresolved = createServiceCounter(registry);
   return (call) => {
     const { outcome, isResolved, service = 'none' } = call;
     countCall(call);
-    seconds.observe({ outcome }, call.ms / 1000);
-    overhead.observe(call.overheadMs / 1000);
+    observeCall({ outcome }, call.ms / 1000, call);
+    observeOverhead({}, call.overheadMs / 1000, call);
     countBytes(call);
-    if (outcome !== 'refused' && isResolved === false) unresolved.inc({ service });
+    if (outcome !== 'refused' && isResolved === false) countUnresolved(service);
+  };
+};
+
+const createServiceCounter = (registry: MetricRegistry) => {
+  const counter = new Counter(toMetricConfig(SPECS.unresolved, registry));
+  const services = new Set<string>();
+  return (service: string): void => {
+    if (services.size < MAX_SERVICES) services.add(service);
+    counter.inc({ service: services.has(service) ? service : OTHER });
   };
 };
 
 type CallLabels = { task: string; outcome: string; code: string };
 
-/** As {@link createRequestCounter}: in plain numbers. Tasks, outcomes and codes are few. */
-const createCallCounter = (registry: Registry, tasks: readonly string[]) => {
+/**
+ * Pairs of outcome and code that are counted for one task, and signing names of one sidecar. An agent chooses
+ * which of some fifty codes and four hundred names it meets; what is over the limit is counted as "other".
+ */
+export const MAX_CALL_CODES = 24;
+export const MAX_SERVICES = 16;
+const OTHER = 'other';
+
+/** As {@link createRequestCounter}: in plain numbers. */
+const createCallCounter = (registry: MetricRegistry, tasks: readonly string[]) => {
   const counts = new Map<string, { readonly labels: CallLabels; count: number }>();
+  const codes = new Map<string, number>();
   const add = ({ task, outcome, code }: CallLabels, count: number): void => {
     const key = `${task} ${outcome} ${code}`;
     const counted = counts.get(key);
-    if (counted !== undefined) counted.count += count;
-    else counts.set(key, { labels: { task, outcome, code }, count });
+    if (counted !== undefined) {
+      counted.count += count;
+      return;
+    }
+    const known = codes.get(task) ?? 0;
+    if (known >= MAX_CALL_CODES && code !== OTHER) {
+      add({ task, outcome, code: OTHER }, count);
+      return;
+    }
+    codes.set(task, known + 1);
+    counts.set(key, { labels: { task, outcome, code }, count });
   };
   // An alert counts these, so that `increase()` has to see the first one.
   for (const task of tasks) {
@@ -203,7 +238,7 @@ const createCallCounter = (registry: Registry, tasks: readonly string[]) => {
     add({ task, outcome, code }, 1);
 };
 
-const createByteCounter = (registry: Registry) => {
+const createByteCounter = (registry: MetricRegistry) => {
   const bytes = { in: 0, out: 0, hasCalls: false };
   new Counter({
     ...toMetricConfig(SPECS.callBytes, registry),
@@ -222,7 +257,7 @@ const createByteCounter = (registry: Registry) => {
 };
 
 /** Counts in plain numbers and hands them to prom-client at a scrape, because it hashes labels at each call. */
-const createRequestCounter = (registry: Registry): SidecarMetrics['countRequest'] => {
+const createRequestCounter = (registry: MetricRegistry): SidecarMetrics['countRequest'] => {
   const counts = new Map<string, Map<number, number>>();
   new Counter({
     ...toMetricConfig(SPECS.requests, registry),

@@ -50,6 +50,7 @@ describe('createPinoLog', () => {
 
 const NO_SYNCS = {
   now: () => 1_900_000_000_000,
+  readIds: () => ({}),
   secondsSinceSync: { 'injection-templates': () => undefined, taskpolicies: () => undefined },
 };
 
@@ -114,6 +115,7 @@ describe('createWebhookMetrics', () => {
 describe('createAuthorityMetrics', () => {
   const deps: AuthorityMetricsDeps = {
     now: () => 1_900_000_000_000,
+    readIds: () => ({}),
     secondsSinceSync: {
       taskpolicies: () => 3,
       revocations: () => undefined,
@@ -247,7 +249,6 @@ describe('createMetricsServer', () => {
 
   const serve = async (telemetry: Partial<MetricsServerDeps>) => {
     server = createMetricsServer({
-      contentType: 'text/plain; version=0.0.4',
       render: () => Promise.resolve('metrics'),
       unready: () => [],
       ...telemetry,

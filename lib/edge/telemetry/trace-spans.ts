@@ -37,6 +37,8 @@ export type Tracing = {
   readonly wrapListener: (listener: RequestListener, paths: readonly string[]) => RequestListener;
   /** `traceparent` of the current span; empty outside of spans. */
   readonly headers: () => Readonly<Record<string, string>>;
+  /** The ID of the current trace if it is kept. */
+  readonly traceId: () => string | undefined;
   /** Sends what is waiting. Never rejects. */
   readonly stop: () => Promise<void>;
 };

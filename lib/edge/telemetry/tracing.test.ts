@@ -104,6 +104,20 @@ describe('createOtlpTracing', () => {
     });
   });
 
+  it.each([
+    [1, TRACE],
+    [0, undefined],
+  ])('with ratio %d, has %s as the ID of the trace during a request', async (ratio, expected) => {
+    const { tracing } = startTest(ratio);
+    let found: string | undefined;
+    const url = await serve(tracing, () => {
+      found = tracing.traceId();
+      return Promise.resolve(200);
+    });
+    await post(`${url}/v1/token`, { traceparent: SAMPLED });
+    expect([found, tracing.traceId()]).toEqual([expected, undefined]);
+  });
+
   it('has of an error its code, and neither message nor stack', async () => {
     const { tracing, collect } = startTest();
     const fail = tracing.wrap(

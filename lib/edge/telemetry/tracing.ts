@@ -7,6 +7,7 @@ export const NO_TRACING: Tracing = {
   wrap: (_, step) => step,
   wrapListener: (listener) => listener,
   headers: () => ({}),
+  traceId: () => undefined,
   stop: () => Promise.resolve(),
 };
 

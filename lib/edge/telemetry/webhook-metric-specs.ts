@@ -16,7 +16,8 @@ export const WEBHOOK_METRIC_SPECS = {
     help: 'Time from the complete request body to the complete response.',
     labels: ['operation'],
     unit: 'seconds',
-    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 10],
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 10, 30],
+    exemplars: ['request_id', 'trace_id'],
   },
   capacityUsed: {
     name: 'valetkey_webhook_capacity_used',

@@ -1,5 +1,5 @@
 import {
-  createHistogram,
+  createExemplarHistogram,
   readLastSyncs,
   registerBuildInfo,
   registerCapacity,
@@ -8,9 +8,12 @@ import {
   type LastSyncDeps,
   type MeasureCapacity,
 } from './metric-registration.ts';
+import type { ExemplarDeps } from './exemplar.ts';
+import { createRegistry, renderMetrics } from './exposition.ts';
 import type { MetricSpec } from './metric-spec.ts';
+import type { MetricsFormat } from './metrics-format.ts';
 import { PROCESS_METRICS, registerProcessMetrics } from './process-metrics.ts';
-import { Counter, Gauge, Registry } from './prometheus.ts';
+import { Counter, Gauge } from './prometheus.ts';
 import { WEBHOOK_METRIC_SPECS as SPECS } from './webhook-metric-specs.ts';
 
 /** Every metric of the webhook, in the order of its documentation. */
@@ -34,18 +37,17 @@ export type WebhookMetrics = {
   readonly measureCapacity: MeasureCapacity<'connections'>;
   readonly policyTasksQueued: (count: number) => void;
   readonly injectionTemplatesCounted: (count: number) => void;
-  /** The text that Prometheus scrapes, and its content type. */
-  readonly render: () => Promise<string>;
-  readonly contentType: string;
+  /** What Prometheus scrapes; text by default. */
+  readonly render: (format?: MetricsFormat) => Promise<string>;
 };
 
 /** Creates the webhook's metrics in their own registry. */
 export const createWebhookMetrics = (
-  deps: LastSyncDeps<'injection-templates' | 'taskpolicies'>,
+  deps: LastSyncDeps<'injection-templates' | 'taskpolicies'> & ExemplarDeps,
 ): WebhookMetrics => {
-  const registry = new Registry();
+  const registry = createRegistry();
   const admissions = new Counter(toMetricConfig(SPECS.admissions, registry));
-  const admissionSeconds = createHistogram(SPECS.admissionSeconds, registry);
+  const observeAdmission = createExemplarHistogram(SPECS.admissionSeconds, registry);
   const caBundleTrusted = new Gauge(toMetricConfig(SPECS.caBundleTrusted, registry));
   const reconcileErrors = new Counter(toMetricConfig(SPECS.reconcileErrors, registry));
   const templates = new Gauge(toMetricConfig(SPECS.injectionTemplates, registry));
@@ -68,7 +70,7 @@ export const createWebhookMetrics = (
   return {
     admissionAnswered: ({ operation, outcome, reason, seconds }) => {
       admissions.inc({ operation, outcome, reason });
-      admissionSeconds.observe({ operation }, seconds);
+      observeAdmission({ operation }, seconds, deps.readIds());
     },
     certificate: (state) => {
       notAfter = state.notAfter;
@@ -83,7 +85,6 @@ export const createWebhookMetrics = (
       policyQueueLength = count;
     },
     injectionTemplatesCounted: (count) => templates.set(count),
-    render: () => registry.metrics(),
-    contentType: registry.contentType,
+    render: (format = 'text') => renderMetrics(registry, format),
   };
 };

@@ -1,3 +1,4 @@
+import { parseJson } from '../../schema/json.ts';
 import { toMapping, type Mapping } from '../../schema/mapping.ts';
 import { checkSecretText } from '../../upstreams/presentation.ts';
 import { SecretError, type SecretFetcher } from '../../upstreams/secret-fetcher.ts';
@@ -13,14 +14,6 @@ type Call = {
   readonly path: string;
   readonly token?: string;
   readonly body?: object;
-};
-
-const parseJson = (text: string): Mapping => {
-  try {
-    return toMapping(JSON.parse(text));
-  } catch {
-    return {};
-  }
 };
 
 type CallVault = (source: VaultSource, call: Call) => Promise<Mapping>;
@@ -43,7 +36,7 @@ const createCall =
         timeoutMs: TIMEOUT_MS,
         maxBodyBytes: MAX_BODY_BYTES,
       });
-      if (status >= 200 && status < 300) return parseJson(text);
+      if (status >= 200 && status < 300) return toMapping(parseJson(text));
       const code = status === 429 || status >= 500 ? 'secret_unavailable' : 'provider_refused';
       throw new SecretError(code, `${culprit}: answered ${status}`);
     } catch (error) {

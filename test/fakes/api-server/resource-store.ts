@@ -41,7 +41,16 @@ export type ResourceStore = {
     version: number,
     notify: (change: ObjectChange) => void,
   ) => () => void;
+  /** Takes a snapshot of etcd; answers how to restore it: versions count again from that of the snapshot. */
+  readonly takeSnapshot: () => RestoreSnapshot;
+  /** Calls `end` when the store is restored; answers how to stop. */
+  readonly onRestore: (end: () => void) => () => void;
 };
+
+/**
+ * @param options.endsWatches as the API server does, which restarts for it; false: another one answers the next request
+ */
+export type RestoreSnapshot = (options?: { readonly endsWatches: boolean }) => void;
 
 /** Objects in memory, by path, and every change to them. */
 export const createResourceStore = (terms: {
@@ -51,6 +60,7 @@ export const createResourceStore = (terms: {
   const objects = new Map<string, StoredResource>();
   const changes: ObjectChange[] = [];
   const followers = new Set<(change: ObjectChange) => void>();
+  const watches = new Set<() => void>();
   let version = 1;
 
   const notify = (
@@ -79,8 +89,11 @@ export const createResourceStore = (terms: {
   const replace: ResourceStore['replace'] = (path, body) => {
     const { metadata: old, ...rest } = objects.get(path) ?? createNotFoundError(path);
     const isOther = JSON.stringify(rest['spec']) !== JSON.stringify(body['spec']);
-    const { name, uid, creationTimestamp } = old;
-    const kept = { name, uid, creationTimestamp, generation: old.generation + (isOther ? 1 : 0) };
+    const { name, namespace, uid, creationTimestamp } = old;
+    const kept = {
+      ...{ name, uid, creationTimestamp, generation: old.generation + (isOther ? 1 : 0) },
+      ...(namespace !== undefined && { namespace }),
+    };
     const metadata = { ...toJsonObject(body['metadata']), ...kept, resourceVersion: next() };
     return keep('MODIFIED', path, { ...body, metadata });
   };
@@ -109,12 +122,27 @@ export const createResourceStore = (terms: {
     },
     version: () => version,
     subscribe: (collection, from, follower) => {
+      // A version of the future is no error: changes are dropped until the store gets there.
       const wanted = (change: ObjectChange): void => {
-        if (isWithin(change.path, collection)) follower(change);
+        if (change.version > from && isWithin(change.path, collection)) follower(change);
       };
-      for (const change of changes) if (change.version > from) wanted(change);
+      for (const change of changes) wanted(change);
       followers.add(wanted);
       return () => followers.delete(wanted);
+    },
+    takeSnapshot: () => {
+      const kept = { objects: [...objects], changes: changes.length, version };
+      return ({ endsWatches } = { endsWatches: true }) => {
+        objects.clear();
+        for (const [path, object] of kept.objects) objects.set(path, object);
+        changes.length = kept.changes;
+        version = kept.version;
+        if (endsWatches) watches.forEach((end) => end());
+      };
+    },
+    onRestore: (end) => {
+      watches.add(end);
+      return () => watches.delete(end);
     },
   };
 };

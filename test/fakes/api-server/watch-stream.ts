@@ -17,8 +17,13 @@ export const streamWatchEvents = (
   const stop = store.subscribe(path, from, ({ type, object }) => {
     if (isSelected(object, query)) write({ type, object });
   });
+  const stopEnding = store.onRestore(() => {
+    stop();
+    answer.end();
+  });
   const timer = setTimeout(() => {
-    if (query.get('allowWatchBookmarks') === 'true') {
+    // Like a change, a bookmark of an older version is dropped.
+    if (query.get('allowWatchBookmarks') === 'true' && store.version() >= from) {
       const metadata = { resourceVersion: String(store.version()) };
       write({ type: 'BOOKMARK', object: { metadata } });
     }
@@ -26,6 +31,7 @@ export const streamWatchEvents = (
   }, readWatchTimeoutMs(query));
   answer.once('close', () => {
     stop();
+    stopEnding();
     clearTimeout(timer);
   });
 };

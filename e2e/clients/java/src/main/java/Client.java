@@ -5,8 +5,11 @@ import java.io.PrintStream;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Random;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -32,6 +35,8 @@ public final class Client {
 
   /** The access key that signed the last request. */
   private final AtomicReference<String> used = new AtomicReference<>();
+  /** Whether a body was sent in chunks (aws-chunked) since it was reset. */
+  private final AtomicBoolean isChunked = new AtomicBoolean();
   private final S3Client s3 = newClient();
 
   public static void main(String[] arguments) throws IOException {
@@ -76,12 +81,15 @@ public final class Client {
         String header = context.httpRequest().firstMatchingHeader("Authorization").orElse("");
         Matcher matcher = CREDENTIAL.matcher(header);
         used.set(matcher.find() ? matcher.group(1) : null);
+        String payload = context.httpRequest().firstMatchingHeader("x-amz-content-sha256").orElse("");
+        if (payload.startsWith("STREAMING-")) isChunked.set(true);
       }
     };
   }
 
   private Map<String, Object> perform(String op, String path) {
     used.set(null);
+    isChunked.set(false);
     Map<String, Object> answer = new LinkedHashMap<>();
     answer.put("op", op);
     answer.put("key", path);
@@ -89,6 +97,7 @@ public final class Client {
     answer.putAll(outcome(op, path));
     answer.put("ms", (System.nanoTime() - startedAt) / 1_000_000);
     answer.put("accessKeyId", used.get());
+    answer.put("isChunked", isChunked.get());
     return answer;
   }
 
@@ -118,18 +127,39 @@ public final class Client {
     String key = path.substring(Math.min(path.length(), bucket.length() + 1));
     switch (op) {
       case "get":
-        try (var body = s3.getObject(request -> request.bucket(bucket).key(key))) {
-          body.readAllBytes();
-          return body.response().sdkHttpResponse().statusCode();
-        }
+        read(bucket, key);
+        return 200;
       case "put":
-        return s3.putObject(
-                request -> request.bucket(bucket).key(key),
-                RequestBody.fromString("written by a client\n"))
-            .sdkHttpResponse()
-            .statusCode();
+        write(bucket, key, "written by a client\n".getBytes(StandardCharsets.UTF_8));
+        return 200;
+      case "roundtrip":
+        String[] words = key.split(" ", 2);
+        readBack(bucket, words[0], Integer.parseInt(words[1]));
+        return 200;
       default:
-        throw new IllegalArgumentException("op: expected get or put, got " + op);
+        throw new IllegalArgumentException("op: expected get, put or roundtrip, got " + op);
+    }
+  }
+
+  private byte[] read(String bucket, String key) throws IOException {
+    try (var body = s3.getObject(request -> request.bucket(bucket).key(key))) {
+      return body.readAllBytes();
+    }
+  }
+
+  private void write(String bucket, String key, byte[] body) {
+    s3.putObject(request -> request.bucket(bucket).key(key), RequestBody.fromBytes(body));
+  }
+
+  /** Writes an object of random bytes, and expects to read the same. */
+  private void readBack(String bucket, String key, int length) throws IOException {
+    byte[] body = new byte[length];
+    new Random().nextBytes(body);
+    write(bucket, key, body);
+    byte[] got = read(bucket, key);
+    if (!Arrays.equals(got, body)) {
+      throw new IOException(
+          "expected the " + length + " bytes that were written, got " + got.length + " others");
     }
   }
 
