@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { WaitOptions } from '../../test/kit/retry.ts';
 import { runKubectl } from './kubectl.ts';
 import { startProgram, waitForProgram } from './processes.ts';
 import type { Program } from './processes.ts';
@@ -32,11 +33,16 @@ export function startApiServer(cluster: Cluster, pki: Pki): Program {
   });
 }
 
-export async function waitForApiServer(cluster: Cluster, apiServer: Program): Promise<void> {
-  await waitForProgram(apiServer, async () => {
+export async function waitForApiServer(
+  cluster: Cluster,
+  apiServer: Program,
+  options: WaitOptions = {},
+): Promise<void> {
+  const probe = async (): Promise<boolean> => {
     const { stdout } = await runKubectl(cluster, ['get', '--raw', '/readyz'], { timeoutMs: 5_000 });
     return stdout === 'ok';
-  });
+  };
+  await waitForProgram(apiServer, probe, options);
 }
 
 /** Starts controllers and the scheduler, which wait only briefly for the API server. */

@@ -29,8 +29,8 @@ export const saveSnapshot = (node: Cluster, file: string) =>
 export type ApiServerOutage = { readonly from: number; readonly to: number };
 
 /**
- * Restores etcd from a snapshot, as an operator does: stops the API server and etcd, replaces etcd's data, starts
- * both, and restarts what else of Kubernetes has a cache. No pod is restarted.
+ * Restores etcd from a snapshot, as an operator does: stops the API server and etcd, replaces etcd's data, and starts
+ * both. To be followed by {@link restartCachingPrograms}.
  *
  * @param meanwhile runs while nothing answers
  */
@@ -47,11 +47,14 @@ export const restoreSnapshot = async (
   await runEtcdctl(node, ['snapshot', 'restore', file, '--data-dir', data]);
   await meanwhile();
   startEtcd();
-  await waitForApiServer(node, startApiServer());
-  const to = Date.now();
+  await waitForApiServer(node, startApiServer(), { timeoutMs: 180_000 });
+  return { from, to: Date.now() };
+};
+
+/** Restarts what else of Kubernetes has a cache. No pod is restarted. */
+export const restartCachingPrograms = async (node: Cluster): Promise<void> => {
   for (const name of CACHING_PROGRAMS) await restartProgram(node, name);
   await waitFor('the node to be Ready', () =>
     runKubectl(node, ['wait', '--for=condition=Ready', `node/${node.nodeName}`, '--timeout=5s']),
   );
-  return { from, to };
 };

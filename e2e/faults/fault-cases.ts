@@ -96,7 +96,7 @@ export const FAULT_CASES = {
   'node-clock': {
     sentence: 'A node clock that is wrong by ten minutes stops runs instead of stretching them.',
     fault:
-      'libfaketime shifts the time of day of one program by ±10 minutes, but not its monotonic clock. The clock of the machine itself is not changed.',
+      'libfaketime shifts the time of day of one program by ±10 minutes, and by 4 minutes back, but not its monotonic clock. The clock of the machine itself is not changed.',
     seen: 'No run starts: 403 `clock_skew` or `token_not_yet_valid`. Certificates are valid from five minutes before they are signed: a sidecar whose clock is further behind that of the authority rejects a new one as not yet valid, and answers 503 with Retry-After until the certificate is old enough; the message names the certificate and the clocks.',
     lost: 'new runs on that node',
     losesRequests: true,
@@ -185,7 +185,7 @@ export const FAULT_CASES = {
       'A restore of etcd from an older snapshot lifts no Revocation, and all programs follow the restored state.',
     fault:
       'The API server and etcd are stopped, and etcd is restored from a snapshot that is 3,000 writes older and has neither a Revocation nor a TaskPolicy that were created since. No pod is restarted.',
-    seen: 'Current runs are served. A new run gets 503 with Retry-After. What was revoked stays revoked, also at the cloud; the authority creates the lost Revocation again. The same if its replicas restart meanwhile.',
+    seen: 'Current runs are served. A new run gets 503 with Retry-After. What was revoked stays revoked, also at the cloud; the authority creates the lost Revocation again.',
     lost: 'what was created or changed after the snapshot, except for Revocations',
     hand: 'Apply changes of policies and rotations of keys again: [below](#after-a-restore-of-etcd). Revocations only if neither a replica of the authority nor its volume is left.',
     objectives: ['issuing', 'revocation'],

@@ -129,7 +129,7 @@ describe(`a fault of the cluster (${cloud.name})`, () => {
       const from = Date.now();
       const startApiServer = await suspendProgram(node, 'kube-apiserver');
       await pause(Math.max(0, FAULT_MS - (Date.now() - from)));
-      await waitForApiServer(node, startApiServer());
+      await waitForApiServer(node, startApiServer(), { timeoutMs: 180_000 });
       const to = Date.now();
       outageSeconds = (to - from) / 1000;
       return to;
