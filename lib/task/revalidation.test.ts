@@ -39,6 +39,13 @@ const accepted = ['accepted.yaml', 'http.yaml', 'upstreams.yaml'].flatMap((file)
   ).filter((each): each is Case => each.tasks !== undefined),
 );
 
+/** The compiler misses none. */
+const TASK_MEMBERS = Object.keys({
+  ...{ name: 0, provider: 0, role: 0, allow: 0, params: 0, lifetimeSeconds: 0, purpose: 0 },
+  ...{ delivery: 0, client: 0, budget: 0, containers: 0, default: 0, exclusive: 0 },
+  ...{ delegated: 0, canary: 0 },
+} satisfies Record<keyof Task, 0>);
+
 const buildAdmittedTasks = (tasks: readonly Task[]): AdmittedTasks => ({
   consumers: [...new Set(tasks.flatMap(({ containers }) => containers))],
   tasks,
@@ -93,6 +100,11 @@ describe('revalidateTasks of tasks that admission wrote', () => {
       expect(await revalidateTasks(admitted, terms)).toEqual({ ok: true, value: admitted });
     },
   );
+
+  it('does so for every member that a task can have', () => {
+    const members = new Set(accepted.flatMap(({ tasks }) => tasks.flatMap(Object.keys)));
+    expect([...members].sort()).toEqual(TASK_MEMBERS.toSorted());
+  });
 });
 
 it('revalidateTasks accepts statements that are longer than an annotation in normal form', async () => {

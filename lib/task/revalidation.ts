@@ -63,7 +63,16 @@ export const normalizeScope = async (
 };
 
 const toDeclaration = (task: Task): ParsedDeclaration => {
-  const { name, lifetimeSeconds, params, default: isDefault, exclusive, canary, ...rest } = task;
+  const {
+    name,
+    lifetimeSeconds,
+    params,
+    default: isDefault,
+    exclusive,
+    canary,
+    budget,
+    ...rest
+  } = task;
   const value = {
     ...rest,
     params: mapValues(params, ({ pattern, maxLength }) => ({ pattern, maxLength: `${maxLength}` })),
@@ -71,6 +80,7 @@ const toDeclaration = (task: Task): ParsedDeclaration => {
     default: `${isDefault}`,
     exclusive: `${exclusive}`,
     ...(canary === true && { canary: 'true' }),
+    ...(budget && { budget: mapValues(budget, String) }),
   };
   return { key: formatSource(name), name, value, faults: checkTexts(task) };
 };

@@ -254,7 +254,7 @@ describe(`a restore of etcd from an older snapshot (${cloud.name})`, () => {
   });
 
   it('does not lift the denial of its session at the cloud', async () => {
-    for (const end = Date.now() + DENIED_FOR_MS; Date.now() < end; ) {
+    for (const end = Date.now() + DENIED_FOR_MS; Date.now() < end;) {
       expect(await readWithKeys()).toBe(403);
       await pause(2_000);
     }
