@@ -63,8 +63,16 @@ export const normalizeScope = async (
 };
 
 const toDeclaration = (task: Task): ParsedDeclaration => {
-  const { name, lifetimeSeconds, params, default: isDefault, exclusive, canary, budget, ...rest } =
-    task;
+  const {
+    name,
+    lifetimeSeconds,
+    params,
+    default: isDefault,
+    exclusive,
+    canary,
+    budget,
+    ...rest
+  } = task;
   const value = {
     ...rest,
     params: mapValues(params, ({ pattern, maxLength }) => ({ pattern, maxLength: `${maxLength}` })),
