@@ -78,6 +78,13 @@ describe('a pod with unmodified git before git http-backend', () => {
     expect(await listRefs('acme/web.git')).toBe('refs/heads/agent/fix\n');
   });
 
+  it('is refused to delete the ref that it may push', async () => {
+    const output = await runScript('cd web && git push origin --delete agent/fix');
+    expect(output).toContain('[remote rejected] agent/fix (valetkey: ');
+    expect(output).not.toMatch(/status 0\n$/);
+    expect(await listRefs('acme/web.git')).toBe('refs/heads/agent/fix\n');
+  });
+
   it('is refused another repository', async () => {
     const output = await runScript(`git clone ${server.origin}/acme/other.git other`);
     expect(output).toContain('403');
