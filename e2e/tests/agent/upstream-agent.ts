@@ -11,6 +11,7 @@ import { useMcpServer } from './mcp-clients.ts';
  *   stream           ask a model for a stream of events → {"parts"}
  *   environment      ask a model, with the environment alone → {"text"}, or {"status", "message"} of the error
  *   key TASK KEY     the same with this key, at the base URL of the task
+ *   ask TASK MODEL   ask this model at the base URL of the task → {"text"}, or the error's members
  *   models           list the models → {"status", "message"} of the error
  *   mcp TASK MODE PLAN  list the tools of the MCP server, and call those of a plan → {"names", "calls"}
  *   query DATABASE   ask a database who the user is → {"user"}, or {"code", "message"} of the error
@@ -31,13 +32,14 @@ const chat = async () => {
   return { text: choices[0]?.message.content };
 };
 
-const askModel = async (client: OpenAI) => {
+const askModel = async (client: OpenAI, model = MODEL) => {
   try {
-    const { choices } = await client.chat.completions.create({ model: MODEL, messages });
+    const { choices } = await client.chat.completions.create({ model, messages });
     return { text: choices[0]?.message.content };
   } catch (error) {
     if (!(error instanceof APIError)) throw error;
-    return { status: error.status as unknown, message: error.message };
+    const { code, type, message } = error;
+    return { status: error.status as unknown, code, type, message };
   }
 };
 
@@ -105,6 +107,8 @@ const commands: Record<string, () => Promise<unknown>> = {
   stream: streamChat,
   environment: () => askModel(new OpenAI()),
   key: () => askModel(new OpenAI({ apiKey: second, baseURL: `${GATEWAY}/t/${first}/v1` })),
+  ask: () =>
+    askModel(new OpenAI({ apiKey: readToken(), baseURL: `${GATEWAY}/t/${first}/v1` }), second),
   models: listModels,
   mcp: () =>
     useMcpServer(`${GATEWAY}/t/${first}`, { token: readToken(), mode: second, plan: third }),

@@ -118,7 +118,7 @@ describe('the fixed key', () => {
     const before = seen.length;
     for (const container of ['helper', 'agent']) {
       const place = { ...joined, container };
-      expect(await callUpstream<ModelAnswer>(place, 'key', 'chat', joinedUid)).toEqual({
+      expect(await callUpstream<ModelAnswer>(place, 'key', 'chat', joinedUid)).toMatchObject({
         status: 401,
         message: expect.stringContaining('the authority found another container'),
       });

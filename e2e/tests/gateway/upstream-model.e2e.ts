@@ -31,9 +31,13 @@ const { node } = testContext;
 if (node === undefined) throw new Error('expected a cluster on this machine, to read its memory');
 
 const key = `sk-e2e-${randomBytes(24).toString('hex')}`;
+const MODEL = 'e2e-model';
 const PARTS = ['A ', 'few ', 'words.'];
+/** Tokens of each answer, and of the runs of one task: fewer than two answers have. */
+const ANSWER_TOKENS = 8;
+const BUDGET_TOKENS = 12;
 
-const completion = { id: 'chat-1', created: 1, model: 'e2e-model' };
+const completion = { id: 'chat-1', created: 1, model: MODEL };
 
 const sendEvents = (response: ServerResponse): void => {
   response.writeHead(200, { 'content-type': 'text/event-stream' });
@@ -56,7 +60,8 @@ const answerChat = (response: ServerResponse, isStream: boolean): void => {
   }
   const message = { role: 'assistant', content: PARTS.join('') };
   const choices = [{ index: 0, message, finish_reason: 'stop' }];
-  sendJson(response, 200, { ...completion, object: 'chat.completion', choices });
+  const usage = { prompt_tokens: 5, completion_tokens: 3, total_tokens: ANSWER_TOKENS };
+  sendJson(response, 200, { ...completion, object: 'chat.completion', choices, usage });
 };
 
 /** A stub: the service of a vendor cannot be reached from a test. It accepts only the real key. */
@@ -95,14 +100,17 @@ describe('a pod whose model API key the gateway presents', () => {
   beforeAll(async () => {
     api = await serveOnNode(createServer(createModelApi(seen)));
     const { origin } = api;
-    const spec = buildBearerSpec(upstream, origin);
+    const spec = { ...buildBearerSpec(upstream, origin), models: [MODEL] };
     await createUpstream(upstream, { spec, secret: { text: key, origin } });
     place.namespace = await createNamespace('model');
     const allow = [{ actions: ['http:POST'], resources: [`${origin}/v1/chat/completions`] }];
-    const shared = { provider: 'http', role: upstream, client: 'openai', delivery: 'sign' };
+    const shared = { provider: 'http', role: upstream, delivery: 'sign', allow };
     await runPod({
       ...{ name: place.pod, namespace: place.namespace },
-      tasks: { chat: { ...shared, allow } },
+      tasks: {
+        chat: { ...shared, client: 'openai' },
+        short: { ...shared, budget: { tokens: BUDGET_TOKENS } },
+      },
     });
   });
 
@@ -128,6 +136,27 @@ describe('a pod whose model API key the gateway presents', () => {
     expect(message).toContain('valetkey: ');
     expect(message).toContain('outside task chat');
     expect(new Set(seen)).toEqual(new Set(['POST /v1/chat/completions']));
+  });
+
+  it('is refused a model that its Upstream does not list, by an error that the SDK reads', async () => {
+    const before = seen.length;
+    expect(await callUpstream(place, 'ask', 'chat', 'other-model')).toEqual({
+      ...{ status: 403, code: 'model_outside', type: 'valetkey' },
+      message: expect.stringContaining(`expected one of the models ${MODEL}`),
+    });
+    expect(seen.length).toBe(before);
+  });
+
+  it('is refused calls from when the tokens of its answers exceed the budget of its run', async () => {
+    const ask = () => callUpstream<{ code?: string }>(place, 'ask', 'short', MODEL);
+    expect(await ask()).toEqual({ text: PARTS.join('') });
+    // What this one used is known when it ends.
+    await ask();
+    const before = seen.length;
+    expect(await ask()).toMatchObject({ status: 403, code: 'budget_exceeded' });
+    expect(seen.length).toBe(before);
+    // Of this task alone.
+    expect(await callUpstream(place, 'ask', 'chat', MODEL)).toEqual({ text: PARTS.join('') });
   });
 
   it('has the key in the memory of its sidecar alone, and in no environment', async () => {
