@@ -16,19 +16,30 @@ export const searchMemory = (
 ): { found: string[]; bytes: number } => {
   const found = new Set<string>();
   let bytes = 0;
-  const file = openSync(`/proc/${processId}/mem`, 'r');
-  try {
-    for (const region of listRegions(processId)) {
-      for (const block of readRegion(file, region)) {
-        bytes += block.length;
-        for (const text of texts) if (holdsText(block, text)) found.add(text);
-      }
-    }
-  } finally {
-    closeSync(file);
+  for (const block of readMemory(processId)) {
+    bytes += block.length;
+    for (const text of texts) if (holdsText(block, text)) found.add(text);
   }
   return { found: [...found], bytes };
 };
+
+/** Lists what matches a pattern in the memory of a process on the node, each once. */
+export const matchMemory = (processId: string, pattern: RegExp): string[] => {
+  const found = new Set<string>();
+  for (const block of readMemory(processId)) {
+    for (const [text] of block.toString('latin1').matchAll(pattern)) found.add(text);
+  }
+  return [...found];
+};
+
+function* readMemory(processId: string): Generator<Buffer> {
+  const file = openSync(`/proc/${processId}/mem`, 'r');
+  try {
+    for (const region of listRegions(processId)) yield* readRegion(file, region);
+  } finally {
+    closeSync(file);
+  }
+}
 
 type Region = { start: number; end: number };
 

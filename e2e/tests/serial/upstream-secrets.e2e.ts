@@ -5,20 +5,26 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { WEBHOOK_TELEMETRY_LISTEN } from '../../../lib/contract/paths.ts';
+import { buildScramVerifier } from '../../../lib/postgres/scram.ts';
 import { createBareRepository, createGitServer } from '../../../test/kit/git-http-backend.ts';
 import { waitFor } from '../../../test/kit/retry.ts';
 import { execInPod, getJson, runKubectl } from '../../cluster/kubectl.ts';
+import { newPassword, prepareDatabases } from '../../postgres-runs.ts';
+import { startPostgres, type PostgresServer } from '../../postgres-server.ts';
 import { UPSTREAM_SECRETS, listWebhookPods } from '../../release.ts';
 import { listReplicaPods } from '../authority/authority-replicas.ts';
 import { listReplicas, readTelemetry } from '../authority/authority-requests.ts';
 import { readRecords } from '../authority/audit-records.ts';
+import { startEverything } from '../gateway/mcp-servers.ts';
 import { startOAuthServer, type OAuthServer } from '../gateway/oauth-server.ts';
-import { readProcessEnvironment, searchMemory } from '../gateway/process-memory.ts';
+import { matchMemory, readProcessEnvironment, searchMemory } from '../gateway/process-memory.ts';
 import {
   buildBearerSpec,
+  callUpstream,
   createUpstream,
   deleteUpstream,
   getUpstreamName,
+  nodeAddress,
   serveOnNode,
   type NodeServer,
 } from '../gateway/upstream-objects.ts';
@@ -58,14 +64,40 @@ const isHomeOfSecrets = (found: string): boolean => found.includes(` in ${node.f
 /** What the tests themselves keep, of the secrets that other tests search for. */
 const isOwnFile = (found: string): boolean => found.includes(` in ${node.folder}/issued-`);
 
-describe('secrets of Upstreams that a pod used: a key, a login of a forge, a token of an OAuth server', () => {
+/** A password of a run: 32 bytes in base64url, and nothing around it. */
+const RUN_PASSWORD = /(?<![\w-])[\w-]{43}(?![\w-])/g;
+
+/**
+ * Finds the password of the role of a run, which only its sidecar keeps: the server has a verifier of it.
+ *
+ * @param processes of the sidecar
+ * @param verifier that the server stores
+ */
+const findRunPassword = (processes: readonly string[], verifier: string): string => {
+  const [, salt = ''] = /^SCRAM-SHA-256\$\d+:([^$]+)\$/.exec(verifier) ?? [];
+  const password = processes
+    .flatMap((id) => matchMemory(id, RUN_PASSWORD))
+    .find((each) => buildScramVerifier(each, Buffer.from(salt, 'base64')) === verifier);
+  if (password === undefined) throw new Error('expected the password in the memory of the sidecar');
+  return password;
+};
+
+describe('secrets of Upstreams that a pod used: keys, logins and the token of an OAuth server', () => {
   const place: PodRef = { namespace: '', pod: 'canaries' };
   const names = {
     model: getUpstreamName('canary-model'),
     forge: getUpstreamName('canary-forge'),
     orders: getUpstreamName('canary-orders'),
+    tools: getUpstreamName('canary-tools'),
+    sales: getUpstreamName('canary-sales'),
   };
-  const keys = { model: createKey('sk'), forge: createKey('ghp') };
+  const keys = {
+    ...{ model: createKey('sk'), forge: createKey('ghp'), tools: createKey('mcp') },
+    /** Of the role that creates the roles of runs: the authority's alone. */
+    admin: newPassword(),
+  };
+  let runPassword = '';
+  let postgres: PostgresServer;
   const root = mkdtempSync(join(tmpdir(), 'canaries-'));
   const servers: NodeServer[] = [];
   const tokens: string[] = [];
@@ -114,6 +146,24 @@ describe('secrets of Upstreams that a pod used: a key, a login of a forge, a tok
       ...{ clientId: 'valetkey', auth: 'privateKeyJwt', scopes: ['read'] },
       key: { name: names.orders, key: 'token' },
     };
+    const everything = await startEverything(keys.tools);
+    servers.push({ ...everything, origin: new URL(everything.url).origin });
+    await createUpstream(names.tools, {
+      spec: { ...buildBearerSpec(names.tools, everything.url), protocol: 'mcp' },
+      secret: { text: keys.tools, origin: new URL(everything.url).origin },
+    });
+    const { port } = postgres;
+    const admin = { name: names.sales, key: 'token' };
+    const templates = [{ role: 'app', level: 'Write' }];
+    await createUpstream(names.sales, {
+      spec: {
+        postgres: { ...{ host: nodeAddress, port, admin, templates }, caBundle: postgres.caBundle },
+      },
+      secret: {
+        ...{ text: `valetkey:${keys.admin}`, origin: `postgres://${nodeAddress}:${port}` },
+        hidden: keys.admin,
+      },
+    });
     await createUpstream(names.orders, {
       spec: { ...buildBearerSpec(names.orders, orders), secret: { oauth: source } },
       secret: { text: privateKey, origin, hidden: clientKey },
@@ -124,11 +174,26 @@ describe('secrets of Upstreams that a pod used: a key, a login of a forge, a tok
   const runInPod = async (...command: string[]): Promise<string> =>
     (await execInPod(cluster, { ...place, container: 'agent' }, command)).stdout;
 
+  /** Uses the MCP server and the database with unmodified clients. @returns the password of the run's role */
+  const useOthers = async (): Promise<string> => {
+    const plan = JSON.stringify([{ name: 'echo', arguments: { message: 'tools' } }]);
+    expect(await callUpstream(place, 'mcp', 'tools', 'legacy', plan)).toMatchObject({
+      calls: [{ isError: false, text: 'Echo: tools' }],
+    });
+    const { user } = await callUpstream<{ user: string }>(place, 'query', 'sales');
+    const root = await postgres.connect({ user: 'postgres', password: postgres.password });
+    const [row] = await root.query(`SELECT rolpassword FROM pg_authid WHERE rolname = '${user}'`);
+    root.close();
+    return findRunPassword(await listProcesses(await readSidecarStatus(place)), row?.[0] ?? '');
+  };
+
   const call = (task: string) =>
     runInPod('/usr/bin/node', '/app/calls.mjs', 'get', task, '/v1/items');
 
   beforeAll(async () => {
     startedAt = Date.now() - 1_000;
+    postgres = await startPostgres(undefined, nodeAddress);
+    await prepareDatabases(postgres, keys.admin);
     oauth = await startOAuthServer();
     clientKey = oauth.privateKey.split('\n')[6] ?? '';
     const { model, orders, forge } = await createUpstreams();
@@ -142,15 +207,29 @@ describe('secrets of Upstreams that a pod used: a key, a login of a forge, a tok
         model: { ...shared, role: names.model, allow: read(model) },
         orders: { ...shared, role: names.orders, allow: read(orders) },
         forge: { ...shared, role: names.forge, client: 'git', allow: fetched },
+        tools: {
+          ...{ ...shared, role: names.tools },
+          allow: [{ actions: ['mcp:tools/call'], resources: [`mcp://${names.tools}/tools/echo`] }],
+        },
+        sales: {
+          ...{ ...shared, provider: 'postgres', role: `${names.sales}/app` },
+          allow: [
+            { actions: ['postgres:connect'], resources: [`postgres://${names.sales}/sales`] },
+          ],
+        },
       },
     });
     expect(JSON.parse(await call('model'))).toEqual({ status: 200, text: 'model' });
     expect(JSON.parse(await call('orders'))).toEqual({ status: 200, text: 'orders' });
     const clone = `cd /tmp && git clone ${forge}/acme/web.git web 2>&1; echo "status $?"`;
     expect(await runInPod('/bin/sh', '-c', clone)).toContain('status 0');
+    runPassword = await useOthers();
     search = createSecretSearch([
       { name: 'the key', text: keys.model },
       { name: 'the login', text: keys.forge },
+      { name: 'the key of the MCP server', text: keys.tools },
+      { name: 'the login of the authority at the database', text: keys.admin },
+      { name: 'the password of the run', text: runPassword },
       { name: 'the token', text: tokens[0] ?? '' },
       { name: "the client's key", text: clientKey },
     ]);
@@ -160,6 +239,7 @@ describe('secrets of Upstreams that a pod used: a key, a login of a forge, a tok
     for (const name of Object.values(names)) await deleteUpstream(name);
     for (const { close } of servers) await close();
     await oauth.close();
+    await postgres.stop();
     rmSync(root, { recursive: true, force: true });
   });
 
@@ -169,7 +249,7 @@ describe('secrets of Upstreams that a pod used: a key, a login of a forge, a tok
     const own = (await readRecords()).filter(({ unmapped }) => unmapped.pod_uid === uid);
     const issued = own.filter(({ unmapped }) => unmapped.kind === 'run.issued');
     expect(new Set(issued.map(({ unmapped }) => unmapped.task))).toEqual(
-      new Set(['model', 'orders', 'forge']),
+      new Set(['model', 'orders', 'forge', 'tools', 'sales']),
     );
     expect(search.findSecrets(JSON.stringify(await readRecords()))).toEqual([]);
   });
@@ -191,10 +271,11 @@ describe('secrets of Upstreams that a pod used: a key, a login of a forge, a tok
   it(
     'are in no memory of the agent, and in no environment of its pod or of the authority',
     async () => {
-      const texts = [keys.model, keys.forge, tokens[0] ?? ''];
+      const texts = [...Object.values(keys), runPassword, tokens[0] ?? ''];
       const sidecar = await listProcesses(await readSidecarStatus(place));
       const held = sidecar.flatMap((id) => searchMemory(id, texts).found);
-      expect(held).toEqual(expect.arrayContaining([keys.model]));
+      expect(held).toEqual(expect.arrayContaining([keys.model, keys.tools, runPassword]));
+      expect(held).not.toContain(keys.admin);
       const agent = await listProcesses(await readContainerStatus(place));
       for (const id of agent) {
         const { found, bytes } = searchMemory(id, texts);
@@ -235,7 +316,8 @@ describe('secrets of Upstreams that a pod used: a key, a login of a forge, a tok
       expect(found.filter((one) => !isHomeOfSecrets(one) && !isOwnFile(one))).toEqual([]);
       // A key of the cluster is found where it must be, so the search works; a token of a run is not there.
       expect(found.filter(isHomeOfSecrets).join('\n')).toContain('the key');
-      expect(found.filter((one) => one.startsWith('the token'))).toEqual([]);
+      const ofRuns = ['the token', 'the password of the run'];
+      expect(found.filter((one) => ofRuns.some((each) => one.startsWith(each)))).toEqual([]);
     },
     5 * MINUTE,
   );
