@@ -40,6 +40,8 @@ type ScenarioRun = { send: Client['send']; fixture: Fixture; faults: string[]; a
 
 /** Pause between two reads. */
 const POLL_MS = 500;
+/** A round trip is two calls. */
+const ROUND_TRIP_TIMEOUT_MS = 120_000;
 /** A step waits for renewals up to this many times its time. */
 const MAX_TIMES = 6;
 
@@ -128,9 +130,13 @@ async function sendOperation(
   return sendLine(`${op} ${state.fixture.objects[object]}`, state);
 }
 
-async function sendLine(line: string, state: ScenarioRun): Promise<ClientAnswer> {
+async function sendLine(
+  line: string,
+  state: ScenarioRun,
+  timeoutMs?: number,
+): Promise<ClientAnswer> {
   const { gateway } = state.fixture;
-  const answer = await state.send(line);
+  const answer = await state.send(line, timeoutMs);
   state.answers += 1;
   return gateway === undefined ? answer : withCalls(answer, await gateway.takeCalls());
 }
@@ -170,7 +176,7 @@ async function checkRoundTrip(
   state: ScenarioRun,
 ): Promise<string | undefined> {
   const object = `${state.fixture.objects.work}/round-trip-${bytes}`;
-  const answer = await sendLine(`roundtrip ${object} ${bytes}`, state);
+  const answer = await sendLine(`roundtrip ${object} ${bytes}`, state, ROUND_TRIP_TIMEOUT_MS);
   const fault = checkAnswer(answer, 'served');
   if (fault !== undefined) return `${bytes} bytes: ${fault}`;
   return isChunked && answer.isChunked !== true
