@@ -134,7 +134,7 @@ const MEBIBYTE = 1024 * 1024;
 const ROUND_TRIP_BYTES = [4096, 6 * MEBIBYTE + 1];
 
 /** Clients that send bodies in aws-chunked over HTTP, and whose programs see it. */
-const chunkingClients: readonly string[] = ['javascript', 'java', 'rust'];
+const chunkingClients: readonly string[] = ['javascript', 'java'];
 
 const buildTaskScenario = (client: string): Scenario => {
   const refused = { expect: 'refused by the gateway', withinMs: defaultWithinMs } as const;

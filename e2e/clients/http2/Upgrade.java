@@ -11,9 +11,11 @@ import java.net.http.HttpResponse;
 public final class Upgrade {
   public static void main(String[] arguments) throws Exception {
     HttpClient client = HttpClient.newHttpClient();
-    HttpRequest.Builder request =
-        HttpRequest.newBuilder(URI.create(arguments[1]))
-            .method(arguments[0], HttpRequest.BodyPublishers.ofString(arguments[2]));
+    HttpRequest.Builder request = HttpRequest.newBuilder(URI.create(arguments[1]));
+    // Without a body it is GET.
+    if (!arguments[2].isEmpty()) {
+      request.method(arguments[0], HttpRequest.BodyPublishers.ofString(arguments[2]));
+    }
     for (int index = 3; index < arguments.length; index += 2) {
       request.header(arguments[index], arguments[index + 1]);
     }
