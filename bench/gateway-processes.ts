@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { findFreePorts } from '../test/kit/free-ports.ts';
@@ -38,12 +37,6 @@ export type GatewayProcess = Server & {
   /** Private memory before its first call. */
   idleMegabytes: number;
 };
-
-/** An address of this machine that is not loopback. */
-export const findOwnAddress = (): string | undefined =>
-  Object.values(networkInterfaces())
-    .flatMap((each) => each ?? [])
-    .find(({ family, internal }) => family === 'IPv4' && !internal)?.address;
 
 export async function startGateways(bench: Bench, place: Place): Promise<Gateways> {
   const objects = await startObjects(bench, place);

@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { findOwnAddress } from '../test/kit/own-address.ts';
 import type { Bench } from './bench.ts';
 import { measureCallDecision } from './call-decision.ts';
 import {
-  findOwnAddress,
   readSettledMegabytes,
   startGateways,
   type GatewayProcess,

@@ -19,7 +19,7 @@ import { startDemoUpstreams, type DemoUpstreams } from './demo-upstreams.ts';
 import { buildHelperLines, buildNoExceptionLine } from './helper-lines.ts';
 import { checkConsumerKeys } from './key-search-line.ts';
 import { createKubectlPlugin, type RunKubectlPlugin } from './kubectl-plugin.ts';
-import { findOwnAddress } from './own-address.ts';
+import { requireOwnAddress } from './own-address.ts';
 import { buildProcess } from './pod-processes.ts';
 import { checkRecords, type RecordLines } from './record-lines.ts';
 import { buildLine, type ResultLine } from './result-line.ts';
@@ -55,7 +55,7 @@ export const runDemo = async (
 ): Promise<DemoState> => {
   const [port = 0] = await findFreePorts(1);
   const endpoint = `https://localhost:${port}`;
-  const address = findOwnAddress();
+  const address = requireOwnAddress();
   // The authority sees a pod on loopback, and the cloud sees it at the machine's address.
   const podIps = ['127.0.0.1', address];
   const cluster = await startDemoCluster(folder, podIps, closing);

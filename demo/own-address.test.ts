@@ -1,6 +1,6 @@
 import type { NetworkInterfaceInfo } from 'node:os';
 import { describe, expect, it } from '@jest/globals';
-import { findOwnAddress } from './own-address.ts';
+import { requireOwnAddress } from './own-address.ts';
 
 const buildInfo = (address: string, internal = false): NetworkInterfaceInfo => {
   const [mac, netmask] = ['00:00:00:00:00:00', '255.255.255.0'];
@@ -10,7 +10,7 @@ const buildInfo = (address: string, internal = false): NetworkInterfaceInfo => {
 };
 const loopback = [buildInfo('127.0.0.1', true), buildInfo('::1', true)];
 
-describe('findOwnAddress', () => {
+describe('requireOwnAddress', () => {
   it('returns the first IPv4 address at which the gateway accepts a cloud', () => {
     const interfaces = {
       lo: loopback,
@@ -19,14 +19,14 @@ describe('findOwnAddress', () => {
       eth0: [buildInfo('fd00::3'), buildInfo('10.1.2.3')],
       eth1: [buildInfo('10.1.2.4')],
     };
-    expect(findOwnAddress(interfaces)).toBe('10.1.2.3');
+    expect(requireOwnAddress(interfaces)).toBe('10.1.2.3');
   });
 
   it('says why it needs one, and what it found, if there is none', () => {
     const interfaces = { lo: loopback, vpn: [buildInfo('100.64.1.2')] };
-    expect(() => findOwnAddress(interfaces)).toThrow(
+    expect(() => requireOwnAddress(interfaces)).toThrow(
       /neither loopback, link-local nor CGNAT, because the gateway sends nothing to those; found: lo 127\.0\.0\.1, lo ::1, vpn 100\.64\.1\.2\./,
     );
-    expect(() => findOwnAddress({})).toThrow(/found: none\./);
+    expect(() => requireOwnAddress({})).toThrow(/found: none\./);
   });
 });

@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { findOwnAddress } from '../../bench/gateway-processes.ts';
+import { findOwnAddress } from '../../test/kit/own-address.ts';
 
 /** A cloud that answers each call with the end of the session that signed it, and remembers the call. */
 export type ReceivingCloud = {
