@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
 
+import fc from '../../test/kit/fast-check.ts';
 import { canonicalizeJson } from '../schema/canonical-json.ts';
 import { hashAwsBody, hashBytes, hashJson } from './body-content.ts';
 import { buildCallContent, type DescribableCall } from './call-content.ts';

@@ -4,16 +4,20 @@ import type { RunSecret } from '../contract/upstream.ts';
 import type { AdmittedTasks, BudgetKind, Task, TaskStatement } from '../contract/task.ts';
 import type { Permission } from '../operations/operation.ts';
 import type { ActiveRun, EndReason, HeldCredentials } from '../runs/active-runs.ts';
-import { computeRenewBeforeMs } from '../runs/freshness.ts';
 import type { LocalKeyOwner } from '../runs/local-keys.ts';
 import { waitForAnswer, type RunResult } from '../runs/response-timeout.ts';
 import type { RunBudgets } from '../runs/run-budgets.ts';
 import type { RunRefusal } from '../runs/run-refusal.ts';
 import type { RunRegistry } from '../runs/run-registry.ts';
 import { findTask } from '../runs/task-selection.ts';
-import { requireRoleArn } from '../schema/arn.ts';
-import { createTextSigner, type AwsKeys, type SignText } from '../signing/signing-keys.ts';
+import type { AwsKeys, SignText } from '../signing/signing-keys.ts';
 import type { CallRefusal, CallRefusalCode } from './call-refusals.ts';
+import {
+  createCallsInFlight,
+  endsCalls,
+  type CallInFlight,
+  type CallsInFlight,
+} from './calls-in-flight.ts';
 
 /** How long a call waits for the exchange of its task's first run. */
 export const EXCHANGE_TIMEOUT_MS = 15_000;
@@ -88,26 +92,10 @@ export type CallRunsDeps = {
   readonly unavailable: Extract<CallRefusalCode, 'authority_unreachable' | 'upstream_unreachable'>;
 };
 
-/** The calls in flight of one run. */
-type RunCalls = {
-  readonly active: ActiveRun;
-  readonly account: string;
-  readonly signText: SignText;
-  readonly cancelRenewal: () => void;
-  readonly calls: Set<Call>;
-};
-type Call = { runCalls: RunCalls; endsWithRun: boolean; readonly abort: AbortController };
-
-const listMoving = ({ calls }: RunCalls): readonly Call[] =>
-  [...calls].filter(({ endsWithRun }) => !endsWithRun);
-
 const runEnded: CallRefusal = {
   code: 'run_ended',
   message: 'the run of this key has ended: get credentials again',
 };
-
-/** Of one run: for each service and region, on two days. */
-const MAX_SIGNING_KEYS = 16;
 
 /** Codes of runs' refusals that are also refusals of calls, or that ask for another attempt. */
 const CALL_CODES: ReadonlyMap<string, CallRefusalCode> = new Map<string, CallRefusalCode>([
@@ -120,63 +108,35 @@ const CALL_CODES: ReadonlyMap<string, CallRefusalCode> = new Map<string, CallRef
   ['start_rate_exceeded', 'overloaded'],
 ]);
 
-/** An Upstream has no account. */
-const getAccount = ({ provider, role }: Task): string =>
-  provider === 'aws' ? requireRoleArn(role).account : '';
-
-/** A session of a database has the role of its run, and cannot change to that of the next one. */
-const endsCalls = ({ provider }: Task): boolean => provider === 'postgres';
-
 /** What a run holds is removed at its end. */
 const isHeld = ({ keys, secret }: HeldCredentials): boolean =>
   keys !== undefined || secret !== undefined;
 
-/** Connects calls with runs: which run a call uses, and what becomes of it when that run ends. */
-export const createCallRuns = (deps: CallRunsDeps): CallRuns => {
-  const { admitted, registry, schedule, unavailable, budgets } = deps;
-  const byRun = new Map<string, RunCalls>();
+type ToCallRefusal = (refusal: RunRefusal) => CallRefusal;
 
-  const toCallRefusal = ({ code, nature, message }: RunRefusal): CallRefusal => ({
+const createRefusalConverter =
+  (unavailable: CallRunsDeps['unavailable']): ToCallRefusal =>
+  ({ code, nature, message }) => ({
     code: CALL_CODES.get(code) ?? (nature === 'refused' ? 'run_refused' : unavailable),
     message: `no run for this key: ${code}: ${message}`,
   });
 
-  /** A call in flight counts as a request for the task's next run, which starts in time to take it over. */
-  const scheduleRenewal = (active: ActiveRun): (() => void) => {
-    const { run, consumer, task, isExplicit } = active;
-    if (isExplicit || endsCalls(task)) return () => undefined;
-    const waitMs = registry.remainingMs(active) - computeRenewBeforeMs(task.lifetimeSeconds * 1000);
-    return schedule(Math.max(0, waitMs), () => {
-      const runCalls = byRun.get(run);
-      if (runCalls !== undefined && listMoving(runCalls).length > 0)
-        void registry.startRun(consumer, task);
-    });
-  };
-
-  const getRunCalls = (active: ActiveRun): RunCalls => {
-    const existing = byRun.get(active.run);
-    if (existing !== undefined) return existing;
-    const created = {
-      active,
-      account: getAccount(active.task),
-      signText: createTextSigner(MAX_SIGNING_KEYS),
-      cancelRenewal: scheduleRenewal(active),
-      calls: new Set<Call>(),
-    };
-    byRun.set(active.run, created);
-    return created;
-  };
-
+/** Creates what lets a call use an active run. */
+const createRunEntry = (
+  { registry, budgets }: CallRunsDeps,
+  inFlight: CallsInFlight,
+  toCallRefusal: ToCallRefusal,
+) => {
   /** Ends a run whose budget is used up; the calls in flight get the same refusal. */
   const exceed = (active: ActiveRun, refusal: RunRefusal): CallRefusal => {
     const cause = toCallRefusal(refusal);
-    for (const { abort } of byRun.get(active.run)?.calls ?? []) abort.abort(cause);
+    inFlight.abort(active, cause);
     registry.exceedBudget(active);
     return cause;
   };
 
   /** A call that moved to another run uses that run's budget. */
-  const createMeter = (call: Call, countsTokens: boolean): CallMeter => {
+  const createMeter = (call: CallInFlight, countsTokens: boolean): CallMeter => {
     const take = (kind: BudgetKind, count: number): boolean => {
       const { active } = call.runCalls;
       const refusal = budgets?.open(active)?.take(kind, count);
@@ -192,18 +152,17 @@ export const createCallRuns = (deps: CallRunsDeps): CallRuns => {
   };
 
   /** Every use of a run's keys is checked as if they left the sidecar. */
-  const enter = (active: ActiveRun): CallRun | CallRefusal => {
+  return (active: ActiveRun): CallRun | CallRefusal => {
     const { held, run, task, oversight } = active;
     if (held === undefined || !isHeld(held) || !registry.markServed(active)) {
       const closed = budgets?.findRefusal(task.name);
       return closed === undefined ? runEnded : toCallRefusal(closed);
     }
-    const runCalls = getRunCalls(active);
+    const runCalls = inFlight.open(active);
     const budget = budgets?.open(active);
     const exceeded = budget?.beginCall();
     if (exceeded !== undefined) return exceed(active, exceeded);
-    const call: Call = { runCalls, endsWithRun: false, abort: new AbortController() };
-    runCalls.calls.add(call);
+    const call = inFlight.begin(runCalls);
     return {
       run,
       task: task.name,
@@ -220,6 +179,14 @@ export const createCallRuns = (deps: CallRunsDeps): CallRuns => {
       expire: () => registry.expire(active),
     };
   };
+};
+
+/** Connects calls with runs: which run a call uses, and what becomes of it when that run ends. */
+export const createCallRuns = (deps: CallRunsDeps): CallRuns => {
+  const { admitted, registry, schedule } = deps;
+  const inFlight = createCallsInFlight({ registry, schedule });
+  const toCallRefusal = createRefusalConverter(deps.unavailable);
+  const enter = createRunEntry(deps, inFlight, toCallRefusal);
 
   const enterResult = (result: RunResult): CallRun | CallRefusal =>
     result.kind === 'refusal' ? toCallRefusal(result) : enter(result);
@@ -242,36 +209,16 @@ export const createCallRuns = (deps: CallRunsDeps): CallRuns => {
       : enterResult(result);
   };
 
-  const moveCalls = (runCalls: RunCalls): void => {
-    const { active, calls } = runCalls;
-    const moving = listMoving(runCalls);
-    if (active.isExplicit || endsCalls(active.task) || moving.length === 0) return;
-    const found = registry.findRun(active.consumer, active.task);
-    if (found.freshness === 'expired' || !registry.markServed(found.run)) return;
-    const next = getRunCalls(found.run);
-    for (const call of moving) {
-      calls.delete(call);
-      call.runCalls = next;
-      next.calls.add(call);
-    }
-  };
-
   return {
     resolve: async ({ consumer, task: taskName, run }) => {
       if (run !== undefined) return enterExplicit(consumer, run);
       const found = findTask(admitted, { consumer, taskName });
       return found.kind === 'refusal' ? toCallRefusal(found) : enterCurrent(consumer, found.task);
     },
-    end: (active, reason) => {
-      const runCalls = byRun.get(active.run);
-      if (runCalls === undefined) return;
-      byRun.delete(active.run);
-      runCalls.cancelRenewal();
-      if (reason === 'expired') moveCalls(runCalls);
-      if (runCalls.calls.size === 0) return;
-      const refusal = registry.findRevocationRefusal(active.consumer, active.run);
-      const cause = refusal === undefined ? runEnded : toCallRefusal(refusal);
-      for (const { abort } of runCalls.calls) abort.abort(cause);
-    },
+    end: (active, reason) =>
+      inFlight.end(active, reason, () => {
+        const refusal = registry.findRevocationRefusal(active.consumer, active.run);
+        return refusal === undefined ? runEnded : toCallRefusal(refusal);
+      }),
   };
 };

@@ -70,9 +70,17 @@ export const buildIdleHead = (
 ): CallHead => {
   const last = Math.max(0, seq - 1);
   return {
-    ...{ from: last, to: last, hash: previous, startedAt: at, endedAt: at },
+    from: last,
+    to: last,
+    hash: previous,
+    startedAt: at,
+    endedAt: at,
     counts: buildCounts(() => 0),
-    ...{ bytesIn: 0, bytesOut: 0, refusals: [], used: [], omitted: { refusals: 0, used: 0 } },
+    bytesIn: 0,
+    bytesOut: 0,
+    refusals: [],
+    used: [],
+    omitted: { refusals: 0, used: 0 },
   };
 };
 

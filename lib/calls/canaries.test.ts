@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 
 import type { Gate } from '../contract/authority-api.ts';
 import type { Permission } from '../operations/operation.ts';
-import type { CallAuthorization } from './authorize-call.ts';
+import type { CallAuthorization } from './call-authorization.ts';
 import type { CallRun, CallRuns } from './call-runs.ts';
 import { closeAfterCanary, refuseCanary } from './canaries.ts';
 import { createGateCheck } from './gate-check.ts';

@@ -2,7 +2,7 @@ import { boundText } from '../audit/bounded-text.ts';
 import { MAX_GATED_TEXT_LENGTH } from '../contract/authority-api.ts';
 import type { Permission } from '../operations/operation.ts';
 import { matchesPattern } from '../schema/wildcard-patterns.ts';
-import type { CallAuthorization } from './authorize-call.ts';
+import type { CallAuthorization } from './call-authorization.ts';
 import type { CallRefusal } from './call-refusals.ts';
 import type { CallRun, CallRuns } from './call-runs.ts';
 import { listGatedPermissions } from './gates.ts';

@@ -127,12 +127,18 @@ const createScanner = (automaton: Automaton): EchoScanner => {
   let state = 0;
   let held: Buffer = EMPTY;
   let isEchoed = false;
-  /** Whether the body ends with a form somewhere in this chunk. */
-  const findEcho = (chunk: Buffer): boolean =>
-    chunk.some((value) => {
-      state = step(automaton, state, value);
-      return read(automaton.echo, state) === 1;
-    });
+  const { first, echo } = automaton;
+  /** Whether the body ends with a form somewhere in this chunk. Most bytes begin none: that is the fast path. */
+  const findEcho = (chunk: Buffer): boolean => {
+    let current = state;
+    let index = 0;
+    while (index < chunk.length && read(echo, current) === 0) {
+      while (current === 0 && index < chunk.length) current = read(first, chunk[index++] ?? 0);
+      if (index < chunk.length) current = step(automaton, current, chunk[index++] ?? 0);
+    }
+    state = current;
+    return read(echo, state) === 1;
+  };
   return {
     push: (chunk) => {
       isEchoed ||= findEcho(chunk);

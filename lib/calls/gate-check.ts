@@ -1,7 +1,7 @@
 import type { CallContent } from '../contract/authority-api.ts';
 import { ExchangeError } from '../contract/exchange.ts';
 import type { Operation } from '../operations/operation.ts';
-import type { CallAuthorization } from './authorize-call.ts';
+import type { CallAuthorization } from './call-authorization.ts';
 import type { CallRefusal } from './call-refusals.ts';
 import type { CallRun } from './call-runs.ts';
 import { buildGatedCall, listArguments, matchGates, type DecideCall } from './gates.ts';
@@ -84,7 +84,10 @@ export const createGateCheck = ({ decideCall }: GateCheckDeps) => {
     const signal = facts.watchEnd?.() ?? run.signal;
     const decideWith = (content: CallContent | undefined): Promise<void> => {
       const call = buildGatedCall(asked, {
-        ...{ operation: `${service}:${name}`, bytes, arguments: given, content },
+        operation: `${service}:${name}`,
+        bytes,
+        arguments: given,
+        content,
       });
       const attempt = facts.beginAttempt?.(content) ?? id;
       return wait(decideCall({ ticket, call, attempt, signal }));

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
 
+import fc from '../../test/kit/fast-check.ts';
 import { createAuditFile } from '../audit/fixtures/recording.ts';
 import { MAX_CALL_LINE_BYTES, readCallLine, type CallLine } from '../audit/call-line.ts';
 import { verifyCalls } from '../audit/call-verification.ts';

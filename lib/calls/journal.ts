@@ -53,6 +53,64 @@ type Chain = {
   cancel: (() => void) | undefined;
 };
 
+/** The chains in memory, and the reports of their heads. */
+const createChains = ({ clock, schedule, report }: Omit<CallJournalDeps, 'write'>) => {
+  const chains = new Map<string | undefined, Chain>();
+
+  const reportHead = (chain: Chain): void => {
+    chain.cancel?.();
+    chain.cancel = undefined;
+    const calls = chain.summary.take();
+    if (calls === undefined || chain.run === undefined) return;
+    chain.reportedAt = clock.monotonic();
+    report?.({ run: chain.run, calls });
+  };
+  const forget = (chain: Chain): void => {
+    reportHead(chain);
+    chains.delete(chain.run);
+  };
+  /** Without this report a run without calls would look like one whose report was lost. */
+  const reportIdle = (run: string, chain?: Chain): void => {
+    report?.({ run, calls: buildIdleHead(clock.now(), chain) });
+  };
+  const start = (run: string | undefined): Chain => {
+    const [oldest] = [...chains.values()].filter((each) => each.run !== undefined);
+    if (chains.size >= MAX_CHAINS && oldest !== undefined) forget(oldest);
+    const chain: Chain = {
+      run,
+      summary: createCallSummary(),
+      seq: 0,
+      previous: NOTHING_BEFORE,
+      reportedAt: -Infinity,
+      cancel: undefined,
+    };
+    chains.set(run, chain);
+    return chain;
+  };
+  return {
+    getOrStart: (run: string | undefined): Chain => chains.get(run) ?? start(run),
+    scheduleReport: (chain: Chain): void => {
+      if (report === undefined || chain.run === undefined || chain.cancel !== undefined) return;
+      const waitMs = chain.reportedAt + REPORT_EVERY_MS - clock.monotonic();
+      chain.cancel = schedule(Math.max(MERGE_MS, waitMs), () => reportHead(chain));
+    },
+    /** Reports the head of a run that ended, and forgets its chain later. */
+    end: (run: string): void => {
+      const chain = chains.get(run);
+      if (chain === undefined) {
+        reportIdle(run);
+        return;
+      }
+      if (chain.summary.isEmpty()) reportIdle(run, chain);
+      else reportHead(chain);
+      chain.cancel = schedule(REPORT_EVERY_MS, () => forget(chain));
+    },
+    forgetAll: (): void => {
+      for (const chain of [...chains.values()]) forget(chain);
+    },
+  };
+};
+
 /**
  * Creates the journal of the gateway's calls: one line for each, chained by run. Calls that were refused
  * before their run was known have a chain of their own, without heads.
@@ -68,54 +126,16 @@ export const createCallJournal = (
   const merged = createMergedCalls();
   const isOverRate = createRateCheck(journalLinesPerSecond, clock);
   const show = journalResources === 'hashed' ? hashResource : (resource: string) => resource;
-  const chains = new Map<string | undefined, Chain>();
+  const chains = createChains({ clock, schedule, report });
   /** Runs whose end is not reported yet. */
   const ending = new Set<string>();
   let cancelFlush: (() => void) | undefined;
 
-  const reportHead = (chain: Chain): void => {
-    chain.cancel?.();
-    chain.cancel = undefined;
-    const calls = chain.summary.take();
-    if (calls === undefined || chain.run === undefined) return;
-    chain.reportedAt = clock.monotonic();
-    report?.({ run: chain.run, calls });
-  };
-  const scheduleReport = (chain: Chain): void => {
-    if (report === undefined || chain.run === undefined || chain.cancel !== undefined) return;
-    const waitMs = chain.reportedAt + REPORT_EVERY_MS - clock.monotonic();
-    chain.cancel = schedule(Math.max(MERGE_MS, waitMs), () => reportHead(chain));
-  };
-  const forget = (chain: Chain): void => {
-    reportHead(chain);
-    chains.delete(chain.run);
-  };
-  /** Without this report a run without calls would look like one whose report was lost. */
-  const reportIdle = (run: string, chain?: Chain): void => {
-    report?.({ run, calls: buildIdleHead(clock.now(), chain) });
-  };
   const endChain = (run: string): void => {
-    if (!ending.delete(run)) return;
-    const chain = chains.get(run);
-    if (chain === undefined) {
-      reportIdle(run);
-      return;
-    }
-    if (chain.summary.isEmpty()) reportIdle(run, chain);
-    else reportHead(chain);
-    chain.cancel = schedule(REPORT_EVERY_MS, () => forget(chain));
-  };
-  const startChain = (run: string | undefined): Chain => {
-    const [oldest] = [...chains.values()].filter((each) => each.run !== undefined);
-    if (chains.size >= MAX_CHAINS && oldest !== undefined) forget(oldest);
-    const summary = createCallSummary();
-    const start = { seq: 0, previous: NOTHING_BEFORE, reportedAt: -Infinity };
-    const chain: Chain = { run, summary, ...start, cancel: undefined };
-    chains.set(run, chain);
-    return chain;
+    if (ending.delete(run)) chains.end(run);
   };
   const append = ({ entry, permissions }: PreparedCall): void => {
-    const chain = chains.get(entry.run) ?? startChain(entry.run);
+    const chain = chains.getOrStart(entry.run);
     const { seq } = chain;
     const { text, hash } = renderCallLine(entry, chain);
     writer.write(`${text}\n`);
@@ -123,7 +143,7 @@ export const createCallJournal = (
     chain.previous = hash;
     if (report === undefined || entry.run === undefined) return;
     chain.summary.add({ ...entry, count: entry.count ?? 1, seq, hash, permissions });
-    if (entry.outcome === 'refused') scheduleReport(chain);
+    if (entry.outcome === 'refused') chains.scheduleReport(chain);
   };
   const flush = (): void => {
     cancelFlush?.();
@@ -156,7 +176,7 @@ export const createCallJournal = (
     close: () => {
       flush();
       for (const run of [...ending]) endChain(run);
-      for (const chain of [...chains.values()]) forget(chain);
+      chains.forgetAll();
     },
   };
 };

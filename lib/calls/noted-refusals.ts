@@ -1,5 +1,5 @@
 import type { RefusalMemory } from '../runs/refusal-memory.ts';
-import type { CallAuthorization } from './authorize-call.ts';
+import type { CallAuthorization } from './call-authorization.ts';
 import { CALL_REFUSALS, type CallRefusal } from './call-refusals.ts';
 import type { CallRun } from './call-runs.ts';
 import { findProposal } from './proposed-right.ts';
@@ -26,7 +26,8 @@ export const createRefusalNotes =
         ? findProposal(code, authorization, { name: run.task, allow: run.allow })
         : undefined;
     const shown = memory.remember(consumer, id, {
-      ...{ code, message },
+      code,
+      message,
       ...(approval !== undefined && { approval }),
       ...(proposal !== undefined && { proposal }),
     });

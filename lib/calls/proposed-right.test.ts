@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { evaluateCall } from './evaluate-call.ts';
+import { evaluateCall } from './call-evaluation.ts';
 import { findProposal } from './proposed-right.ts';
 
 const task = {

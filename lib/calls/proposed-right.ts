@@ -5,9 +5,9 @@ import {
 } from '../contract/proposals.ts';
 import type { TaskStatement } from '../contract/task.ts';
 import type { Permission } from '../operations/operation.ts';
-import type { CallAuthorization } from './authorize-call.ts';
+import type { CallAuthorization } from './call-authorization.ts';
 import type { CallRefusalCode } from './call-refusals.ts';
-import { evaluateCall } from './evaluate-call.ts';
+import { evaluateCall } from './call-evaluation.ts';
 
 /** Refusals whose only cause is a right that the task does not list. */
 const MISSING_RIGHTS: ReadonlySet<CallRefusalCode> = new Set([

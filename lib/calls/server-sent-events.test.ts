@@ -1,6 +1,6 @@
 import { describe, expect, it, jest } from '@jest/globals';
-import fc from 'fast-check';
 
+import fc from '../../test/kit/fast-check.ts';
 import { createEventReader } from './server-sent-events.ts';
 
 const readAll = (text: string, cuts: readonly number[] = [], maxEventBytes = 1000) => {

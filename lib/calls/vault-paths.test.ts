@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 
 import type { HttpSecret } from '../contract/upstream.ts';
-import { authorizeHttpCall } from './authorize-http-call.ts';
+import { authorizeHttpCall } from './http-call-authorization.ts';
 import { narrowVaultStatements } from './vault-paths.ts';
 
 const ORIGIN = 'https://vault.example';

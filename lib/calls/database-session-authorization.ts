@@ -1,6 +1,6 @@
 import type { TaskStatement } from '../contract/task.ts';
-import type { CallAuthorization } from './authorize-call.ts';
-import { evaluateCall } from './evaluate-call.ts';
+import type { CallAuthorization } from './call-authorization.ts';
+import { evaluateCall } from './call-evaluation.ts';
 
 /** What the startup packet of a session asks for; empty: nothing. */
 export type SessionRequest = { readonly user: string; readonly database: string };

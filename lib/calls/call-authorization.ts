@@ -8,7 +8,7 @@ import { parseForm } from '../operations/request-body.ts';
 import type { OperationTable } from '../operations/table.ts';
 import type { CallRefusal } from './call-refusals.ts';
 import { refuseCall, type CallResult } from './call-request.ts';
-import { evaluateCall } from './evaluate-call.ts';
+import { evaluateCall } from './call-evaluation.ts';
 
 /** The services of a signing name. */
 export type SigningService = {

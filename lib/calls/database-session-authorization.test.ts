@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { authorizeDatabaseSession } from './authorize-database-session.ts';
+import { authorizeDatabaseSession } from './database-session-authorization.ts';
 import { renderDatabaseRefusal } from './database-refusals.ts';
 
 const authorize = (request: { user?: string; database?: string }, ...resources: string[]) =>

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { authorizeGitCall, checkPushHeaders } from './authorize-git-call.ts';
+import { authorizeGitCall, checkPushHeaders } from './git-call-authorization.ts';
 import type { RefCommand } from './git-commands.ts';
 import { recognizeGitRequest } from './git-request.ts';
 

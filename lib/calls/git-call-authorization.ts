@@ -1,6 +1,6 @@
 import type { TaskStatement } from '../contract/task.ts';
 import { matchesPattern } from '../schema/wildcard-patterns.ts';
-import type { CallAuthorization } from './authorize-call.ts';
+import type { CallAuthorization } from './call-authorization.ts';
 import type { CallRefusalCode } from './call-refusals.ts';
 import { refuseCall, type CallResult } from './call-request.ts';
 import type { RefCommand } from './git-commands.ts';

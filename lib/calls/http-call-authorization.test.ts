@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { authorizeHttpCall } from './authorize-http-call.ts';
+import { authorizeHttpCall } from './http-call-authorization.ts';
 
 const TASK = {
   name: 'review',

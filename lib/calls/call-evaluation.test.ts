@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { evaluateCall } from './evaluate-call.ts';
+import { evaluateCall } from './call-evaluation.ts';
 
 const DATA = 'arn:aws:s3:::acme-data';
 

@@ -4,7 +4,12 @@ import type { TaskStatement } from '../contract/task.ts';
 import type { RecognizableRequest } from '../operations/operation.ts';
 import { createRecognizer } from '../operations/recognize.ts';
 import type { OperationTable } from '../operations/table.ts';
-import { authorizeCall, readForm, recognizeCall, type SigningService } from './authorize-call.ts';
+import {
+  authorizeCall,
+  readForm,
+  recognizeCall,
+  type SigningService,
+} from './call-authorization.ts';
 
 const readService = (signingName: string): SigningService => {
   const file = new URL(`../operations/data/${signingName}.json`, import.meta.url);

@@ -1,8 +1,8 @@
 import type { TaskStatement } from '../contract/task.ts';
 import { HTTP_METHODS } from '../contract/upstream.ts';
-import type { CallAuthorization } from './authorize-call.ts';
+import type { CallAuthorization } from './call-authorization.ts';
 import type { CallRefusal } from './call-refusals.ts';
-import { evaluateCall } from './evaluate-call.ts';
+import { evaluateCall } from './call-evaluation.ts';
 import type { HttpTarget } from './http-target.ts';
 
 /**
