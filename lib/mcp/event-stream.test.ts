@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../../test/kit/fast-check.ts';
 import { createEventStreamFilter } from './event-stream.ts';
 import { MAX_ANSWER_BYTES } from './messages.ts';
 import { allowMcp, refuseMcp, type McpResult } from './refusals.ts';

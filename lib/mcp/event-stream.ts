@@ -1,5 +1,5 @@
 import type { FilteredAnswer } from './answer-filter.ts';
-import { createPieceList } from '../async/piece-list.ts';
+import { createEventLines, parseEventField } from '../async/event-lines.ts';
 import { MAX_ANSWER_BYTES } from './messages.ts';
 import { allowMcp, refuseMcp, type McpResult } from './refusals.ts';
 
@@ -18,17 +18,14 @@ export type EventStreamFilter = {
   readonly getPendingBytes: () => number;
 };
 
-const LF = 0x0a;
-const CR = 0x0d;
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 type Event = { data: string[]; id?: string; retry?: string; isMessage: boolean };
 
 const newEvent = (): Event => ({ data: [], isMessage: true });
 
-/** WHATWG HTML, section 9.2.6. */
 const addLine = (event: Event, line: string): void => {
-  const [, field, value = ''] = /^([^:]*)(?:: ?([^]*))?$/.exec(line) ?? [];
+  const { field, value } = parseEventField(line);
   if (field === 'data') event.data.push(value);
   if (field === 'event') event.isMessage = value === '' || value === 'message';
   if (field === 'id' && !value.includes('\0')) event.id = value;
@@ -44,32 +41,6 @@ const renderEvent = ({ id, retry }: Event, data: string | undefined): string => 
   return lines.length === 0 ? '' : `${lines.join('\n')}\n\n`;
 };
 
-/** Splits bytes into lines that end with CR, LF or both, across chunks. */
-const createLineReader = () => {
-  const rest = createPieceList();
-  let isAfterCr = false;
-  let size = 0;
-
-  const push = function* (chunk: Uint8Array): Generator<Buffer> {
-    let from = 0;
-    for (let at = 0; at < chunk.length; at += 1) {
-      const byte = chunk[at];
-      const isSecond = byte === LF && isAfterCr;
-      isAfterCr = byte === CR;
-      if (isSecond) from = at + 1;
-      else if (byte === LF || byte === CR) {
-        const line = Buffer.concat([...rest.list(), chunk.subarray(from, at)]);
-        rest.clear();
-        [size, from] = [0, at + 1];
-        yield line;
-      }
-    }
-    rest.push(Buffer.from(chunk.subarray(from)));
-    size += chunk.length - from;
-  };
-  return { push, getPendingBytes: () => size };
-};
-
 /**
  * Creates a filter of one event stream (MCP 2025-11-25, "Receiving Messages"). It keeps at most one event,
  * and writes each again: what the client reads is what was decided on. Events that are no messages are
@@ -80,7 +51,7 @@ const createLineReader = () => {
 export const createEventStreamFilter = (
   filter: (message: Uint8Array) => McpResult<FilteredAnswer>,
 ): EventStreamFilter => {
-  const lines = createLineReader();
+  const lines = createEventLines();
   let event = newEvent();
   let size = 0;
   let isFirstLine = true;
@@ -112,6 +83,7 @@ export const createEventStreamFilter = (
     const replies: string[] = [];
     let forward = '';
     for (const line of lines.push(chunk)) {
+      if (line === undefined) continue;
       const output = readLine(line, replies);
       if (!output.ok) return output;
       if (size > MAX_ANSWER_BYTES) break;

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { CallAttempt } from '../../calls/call-attempts.ts';
 import type { CallRefusal } from '../../calls/call-refusals.ts';
 import type { RenderedRefusal } from '../../calls/refusal-rendering.ts';
-import type { CallAuthorization } from '../../calls/authorize-call.ts';
+import type { CallAuthorization } from '../../calls/call-authorization.ts';
 import type { CallRun } from '../../calls/call-runs.ts';
 import type { EndedCall } from '../../calls/ended-call.ts';
 import type { NoteRefusal } from '../../calls/noted-refusals.ts';

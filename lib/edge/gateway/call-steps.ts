@@ -5,7 +5,7 @@ import {
   readForm,
   recognizeCall,
   type SigningService,
-} from '../../calls/authorize-call.ts';
+} from '../../calls/call-authorization.ts';
 import { planBody, type BodyPlan } from '../../calls/body-plan.ts';
 import { selectContentHeaders, selectRequestHeaders } from '../../calls/call-headers.ts';
 import { parseCall, verifyCall, type ParsedCall } from '../../calls/call-request.ts';
@@ -97,11 +97,26 @@ const isSigned = (run: CallRun): run is SignedRun => run.keys !== undefined;
 /** The steps of a call, in their order. Each throws a {@link RefusedCall} to end it. */
 export const createCallSteps = (deps: CallStepDeps, records: CallRecords) => {
   const bodies = createBodySteps(deps, records);
-  const checkGates = createGateStep(deps, records);
   const findRun = createRunStep(deps.resolveRun, records);
+  return {
+    identify: createIdentification(deps),
+    readAndVerify: createVerification(deps, bodies),
+    recognize,
+    enterRun: async (exchange: CallExchange): Promise<SignedRun> => {
+      const run = await findRun(exchange);
+      if (!isSigned(run)) throw new Error('expected a run with keys of a cloud');
+      return run;
+    },
+    authorize: createAuthorization(deps),
+    passGates: createPassGates(bodies, createGateStep(deps, records)),
+    forward: createForward(deps, bodies),
+  };
+};
 
-  /** A key of another consumer does not exist on a consumer's own socket: the mount is the identity. */
-  const identify = ({ incoming, record }: CallExchange, consumer?: string): IdentifiedCall => {
+/** A key of another consumer does not exist on a consumer's own socket: the mount is the identity. */
+const createIdentification =
+  (deps: CallStepDeps) =>
+  ({ incoming, record }: CallExchange, consumer?: string): IdentifiedCall => {
     const { method = '', url = '', rawHeaders } = incoming;
     const parsed = requireValue(parseCall({ method, url, rawHeaders }, deps.getHost()));
     const { accessKeyId, scope } = parsed.authorization;
@@ -118,10 +133,9 @@ export const createCallSteps = (deps: CallStepDeps, records: CallRecords) => {
     return { parsed, keys: found.keys, consumer: found.owner.consumer, service, plan };
   };
 
-  const readAndVerify = async (
-    exchange: CallExchange,
-    identified: IdentifiedCall,
-  ): Promise<VerifiedCall> => {
+const createVerification =
+  (deps: CallStepDeps, bodies: BodySteps) =>
+  async (exchange: CallExchange, identified: IdentifiedCall): Promise<VerifiedCall> => {
     const { parsed, keys, consumer, plan } = identified;
     const read = needsBody(plan, parsed.request)
       ? { body: await bodies.readWhole(exchange, consumer) }
@@ -132,26 +146,22 @@ export const createCallSteps = (deps: CallStepDeps, records: CallRecords) => {
     return { ...identified, ...read };
   };
 
-  const toRecognizable = ({ parsed, body, service }: VerifiedCall): RecognizableRequest => {
-    const { request } = parsed;
-    const form = requireValue(readForm(service, request.headers, body));
-    return { ...request, ...(form === undefined ? {} : { form }) };
-  };
+const toRecognizable = ({ parsed, body, service }: VerifiedCall): RecognizableRequest => {
+  const { request } = parsed;
+  const form = requireValue(readForm(service, request.headers, body));
+  return { ...request, ...(form === undefined ? {} : { form }) };
+};
 
-  const recognize = ({ record }: CallExchange, call: VerifiedCall) => {
-    const request = toRecognizable(call);
-    const operation = requireValue(recognizeCall(call.service, request));
-    record.operation = operation;
-    return { operation, request };
-  };
+const recognize = ({ record }: CallExchange, call: VerifiedCall) => {
+  const request = toRecognizable(call);
+  const operation = requireValue(recognizeCall(call.service, request));
+  record.operation = operation;
+  return { operation, request };
+};
 
-  const enterRun = async (exchange: CallExchange): Promise<SignedRun> => {
-    const run = await findRun(exchange);
-    if (!isSigned(run)) throw new Error('expected a run with keys of a cloud');
-    return run;
-  };
-
-  const authorize = (
+const createAuthorization =
+  ({ findOrigin }: CallStepDeps) =>
+  (
     { record }: CallExchange,
     call: VerifiedCall & { run: SignedRun },
     { operation, request }: { operation: Operation; request: RecognizableRequest },
@@ -173,7 +183,7 @@ export const createCallSteps = (deps: CallStepDeps, records: CallRecords) => {
     return {
       ...call,
       origin: requireValue(
-        deps.findOrigin({
+        findOrigin({
           signingName,
           service: table,
           region,
@@ -182,17 +192,6 @@ export const createCallSteps = (deps: CallStepDeps, records: CallRecords) => {
       ),
     };
   };
-
-  return {
-    identify,
-    readAndVerify,
-    recognize,
-    enterRun,
-    authorize,
-    passGates: createPassGates(bodies, checkGates),
-    forward: createForward(deps, bodies),
-  };
-};
 
 /** Larger bodies are not read for their hash. */
 const MAX_HASHED_BYTES = 8 * 1024 * 1024;
@@ -218,7 +217,11 @@ const createPassGates =
       const { region, service: signingName } = parsed.authorization.scope;
       const [path = ''] = formatRequestTarget(target, signingName).split('?', 1);
       return buildCallContent({
-        ...{ origin: call.origin, region, method, path, body },
+        origin: call.origin,
+        region,
+        method,
+        path,
+        body,
         query: [...target.parameters]
           .filter(([name]) => !tokens.includes(name))
           .sort(compareEntries),
@@ -237,7 +240,8 @@ const createPassGates =
       ...readBodyFacts(plan, call.body),
       contentType: request.headers.get('content-type'),
       body: call.body,
-      ...{ describe, readContent },
+      describe,
+      readContent,
     });
     return passed;
   };

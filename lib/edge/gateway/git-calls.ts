@@ -4,9 +4,9 @@ import {
   authorizeGitCall,
   checkPushHeaders,
   isCommandAllowed,
-} from '../../calls/authorize-git-call.ts';
+} from '../../calls/git-call-authorization.ts';
 import { refuseCanary } from '../../calls/canaries.ts';
-import type { CallAuthorization } from '../../calls/authorize-call.ts';
+import type { CallAuthorization } from '../../calls/call-authorization.ts';
 import type { CallRefusal } from '../../calls/call-refusals.ts';
 import { createCommandReader, type PushHead } from '../../calls/git-commands.ts';
 import { recognizeGitRequest, type GitRequest } from '../../calls/git-request.ts';

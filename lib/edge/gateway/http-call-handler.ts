@@ -1,4 +1,4 @@
-import { authorizeHttpCall } from '../../calls/authorize-http-call.ts';
+import { authorizeHttpCall } from '../../calls/http-call-authorization.ts';
 import { findHeaderFault } from '../../calls/call-request.ts';
 import type { CallRun } from '../../calls/call-runs.ts';
 import type { EndedCall } from '../../calls/ended-call.ts';

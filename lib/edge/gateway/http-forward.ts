@@ -125,7 +125,8 @@ export const createHttpForward = (deps: HttpForwardDeps, records: CallRecords) =
       route: `/${route.kind === 'task' ? 't' : 'r'}/${route.name}`,
     };
     const meter = createAnswerMeter(run.meter, response, {
-      ...{ method, headers: call.headers },
+      method,
+      headers: call.headers,
       requestBytes: Number(call.headers.get('content-length') ?? incoming.socket.bytesRead),
     });
     try {

@@ -43,12 +43,10 @@ export const createHttpGates = (deps: HttpGateDeps, records: CallRecords) => {
       const body = hashBody(passed);
       if (body === undefined) return undefined;
       return buildCallContent({
-        ...{
-          origin: target.origin,
-          method: exchange.incoming.method ?? '',
-          path: target.path,
-          body,
-        },
+        origin: target.origin,
+        method: exchange.incoming.method ?? '',
+        path: target.path,
+        body,
         query: splitQuery(target),
         headers: selectHttpContentHeaders(headers, secret.upstream.headers),
         permissions: exchange.record.authorization?.permissions ?? [],

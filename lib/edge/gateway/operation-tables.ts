@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createLruCache } from '../../async/lru-cache.ts';
-import type { SigningService } from '../../calls/authorize-call.ts';
+import type { SigningService } from '../../calls/call-authorization.ts';
 import { createRecognizer } from '../../operations/recognize.ts';
 import type { OperationTable } from '../../operations/table.ts';
 

@@ -4,8 +4,8 @@ import { endianness, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { afterAll, describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
 
+import fc from '../../../test/kit/fast-check.ts';
 import { findPeerUid, findSocketUid, printPeerEnds } from './peer.ts';
 import { testPeerCheck } from './peer-self-test.ts';
 
@@ -94,6 +94,7 @@ describe('findSocketUid', () => {
     ['an empty line', ''],
     ['a row without a user', printRow({ ends: ENDS }).slice(0, 80)],
     ['a row with a negative user', printRow({ ends: ENDS, uid: -1 })],
+    ['a row whose user begins with 0', printRow({ ends: ENDS }).replace(' 1000 ', '01000 ')],
     ['a row with more before it', `x${printRow({ ends: ENDS })}`],
   ])('refuses a table with %s', (_what, line) => {
     expect(() => findSocketUid([HEADER_V4, line], ends)).toThrow('row');

@@ -30,7 +30,7 @@ const HEADER =
 
 /** A row as `get_tcp4_sock` of the kernel's tcp_ipv4.c and `get_tcp6_sock` of tcp_ipv6.c print it. */
 const ROW =
-  /^ *\d+: ((?:[\dA-F]{8}){1,4}:[\dA-F]{4} (?:[\dA-F]{8}){1,4}:[\dA-F]{4}) ([\dA-F]{2}) [\dA-F]{8}:[\dA-F]{8} [\dA-F]{2}:[\dA-F]{8,16} [\dA-F]{8} +(\d{1,10}) +\d+ \d+ /;
+  /^ *\d+: ((?:[\dA-F]{8}){1,4}:[\dA-F]{4} (?:[\dA-F]{8}){1,4}:[\dA-F]{4}) ([\dA-F]{2}) [\dA-F]{8}:[\dA-F]{8} [\dA-F]{2}:[\dA-F]{8,16} [\dA-F]{8} +(0|[1-9]\d{0,9}) +\d+ \d+ /;
 
 const MAX_UID = 2 ** 32 - 1;
 

@@ -4,6 +4,7 @@ import { createCertificateAuthority, signLeaf } from '../../certificate/certific
 import type { ServingCertificate } from '../../certificate/serving-certificate.ts';
 import { createHttpsServer } from './https-server.ts';
 import { createCertificateListener } from './certificate-listener.ts';
+import { waitUntil } from '../../../test/kit/retry.ts';
 
 const buildServing = async (): Promise<ServingCertificate> => {
   const terms = { now: Date.now(), lifetimeMs: 3_600_000 };
@@ -31,7 +32,7 @@ describe('createCertificateListener', () => {
     user.use(good);
     user.use(good);
     expect(used).toEqual([good.certificate]);
-    while (user.port() === undefined) await new Promise((resolve) => setTimeout(resolve, 5));
+    await waitUntil(user.port);
     await server.drain({ lingerMs: 0, graceMs: 0 });
   });
 });

@@ -332,7 +332,8 @@ describe('limits of HTTP/2', () => {
     const session = open(port);
     const waiting = read(session.request({}));
     await waitUntil(() => seen.length === 1);
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    // Both limits have passed for this one when those of a later one have.
+    await once(open(port), 'close');
     expect(session.closed || session.destroyed).toBe(false);
     seen[0]?.outgoing.writeHead(200).end('late');
     expect(await waiting).toMatchObject({ body: 'late' });

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { Server } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { waitUntil } from '../../../test/kit/retry.ts';
 import { closeListener, createLocalServer, listenOnAddress } from './local-listener.ts';
 
 const REFUSED = {
@@ -19,6 +20,9 @@ const send = async (text: string): Promise<Socket> => {
   socket.write(text);
   return socket;
 };
+
+const countConnections = (): Promise<number> =>
+  new Promise((resolve) => server.getConnections((_error, count) => resolve(count)));
 
 beforeEach(async () => {
   server = createLocalServer((_request, response) => response.end());
@@ -39,7 +43,7 @@ describe.each(Object.entries(REFUSED))('a client that sends %s', (_what, text) =
       socket.resetAndDestroy();
       await closed;
     }
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await waitUntil(async () => (await countConnections()) === 0);
     process.off('uncaughtException', listen);
     expect(uncaught).toEqual([]);
   });
@@ -47,11 +51,7 @@ describe.each(Object.entries(REFUSED))('a client that sends %s', (_what, text) =
   test('and never closes the connection keeps no connection open', async () => {
     const socket = await send(text);
     await once(socket.resume(), 'end');
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    const count = await new Promise((resolve) =>
-      server.getConnections((_error, connections) => resolve(connections)),
-    );
-    expect(count).toBe(0);
+    await waitUntil(async () => (await countConnections()) === 0);
     socket.destroy();
   });
 });

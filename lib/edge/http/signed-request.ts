@@ -27,7 +27,10 @@ export const sendSignedGet = async ({
   const response = await requestStream({
     ...urlToHttpOptions(new URL(url)),
     ...(caBundle !== undefined && { ca: caBundle }),
-    ...{ agent: false, method: 'GET', headers, signal: AbortSignal.timeout(TIMEOUT_MS) },
+    agent: false,
+    method: 'GET',
+    headers,
+    signal: AbortSignal.timeout(TIMEOUT_MS),
   });
   const { statusCode: status = 0 } = response;
   if (status < 300) {

@@ -1,9 +1,10 @@
 import type { TLSSocket } from 'node:tls';
-import { renderMessage, renderText, takeServerMessage } from '../../postgres/messages.ts';
+import { renderMessage, renderText } from '../../postgres/messages.ts';
 import { readRow, readServerError, type Row } from '../../postgres/query-messages.ts';
 import { DatabaseError } from './database-error.ts';
 import { connectServer, type ConnectDeps, type DatabaseServer } from './server-connection.ts';
 import { logIn } from './server-login.ts';
+import { readServerMessages } from './server-messages.ts';
 
 /** A session of the role that creates and ends the roles of runs. */
 export type AdminSession = {
@@ -46,45 +47,40 @@ const limitTime = async <T>(socket: TLSSocket, ms: number, answer: Promise<T>): 
 
 const runStatement = (socket: TLSSocket, sql: string): Promise<readonly Row[]> =>
   new Promise((resolve, reject) => {
-    const rows: Row[] = [];
-    let rest = Buffer.alloc(0);
-    let failure: DatabaseError | undefined;
-    const stop = (): void => {
-      socket.off('data', onData).off('close', onClose);
-    };
-    const onClose = (): void => {
-      stop();
-      reject(failure ?? new DatabaseError('unreachable', 'the server ended the session'));
-    };
-    const onData = (chunk: Buffer): void => {
-      rest = Buffer.concat([rest, chunk]);
-      try {
-        for (let taken = takeServerMessage(rest); taken; taken = takeServerMessage(rest)) {
-          const { message } = taken;
-          rest = Buffer.from(taken.rest);
-          if (message.type === 'D') rows.push(readRow(message.payload));
-          if (message.type === 'E') {
-            const { sqlState, message: text } = readServerError(message);
-            failure = new DatabaseError('refused', text, { sqlState });
-          }
-          if (message.type !== 'Z') continue;
-          stop();
-          if (failure === undefined) resolve(rows);
-          else reject(failure);
-        }
-      } catch (cause) {
-        failure = new DatabaseError('untrusted', 'the server sent no valid message', { cause });
-        socket.destroy();
-      }
-    };
     if (socket.destroyed) {
-      reject(new DatabaseError('unreachable', 'the server ended the session'));
+      reject(newClosedError());
       return;
     }
-    socket.on('data', onData).once('close', onClose);
+    const rows: Row[] = [];
+    let failure: DatabaseError | undefined;
+    const stop = readServerMessages(socket, {
+      onMessage: (message) => {
+        if (message.type === 'D') rows.push(readRow(message.payload));
+        if (message.type === 'E') {
+          const { sqlState, message: text } = readServerError(message);
+          failure = new DatabaseError('refused', text, { sqlState });
+        }
+        if (message.type !== 'Z') return false;
+        stop();
+        if (failure === undefined) resolve(rows);
+        else reject(failure);
+        return true;
+      },
+      onInvalid: (cause) => {
+        failure = new DatabaseError('untrusted', 'the server sent no valid message', { cause });
+        socket.destroy();
+      },
+      onClose: () => {
+        stop();
+        reject(failure ?? newClosedError());
+      },
+    });
     socket.resume();
     socket.write(renderMessage('Q', renderText(sql)));
   });
+
+const newClosedError = (): DatabaseError =>
+  new DatabaseError('unreachable', 'the server ended the session');
 
 /** Creates the function that opens sessions of the admin role of an Upstream. */
 export const createAdminSessions =

@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { getChannelBinding } from '../../postgres/certificate-binding.ts';
-import { takeServerMessage, type ServerMessage } from '../../postgres/messages.ts';
+import type { ServerMessage } from '../../postgres/messages.ts';
 import { readServerError } from '../../postgres/query-messages.ts';
 import { createScramClient } from '../../postgres/scram.ts';
 import { createServerLogin, listMechanisms } from '../../postgres/server-login.ts';
 import { renderStartupPacket, type BackendKey } from '../../postgres/startup.ts';
 import { DatabaseError } from './database-error.ts';
+import { readServerMessages } from './server-messages.ts';
 
 export type LoginOptions = {
   readonly user: string;
@@ -66,31 +67,31 @@ export const logIn = (
   forward: (bytes: Buffer) => void = () => undefined,
 ): Promise<LoggedIn> =>
   new Promise((resolve, reject) => {
-    let rest = Buffer.alloc(0);
     let key: BackendKey | undefined;
     let login: ReturnType<typeof createServerLogin> | undefined;
     const count = createMessageLimit();
+    if (socket.destroyed) {
+      reject(newClosedError());
+      return;
+    }
 
     const stop = (): void => {
       clearTimeout(timer);
-      socket.off('data', onData).off('close', onClose).pause();
+      const rest = stopReading();
+      socket.pause();
       if (rest.length > 0 && !socket.destroyed) socket.unshift(rest);
     };
     const fail = (error: DatabaseError): void => {
       stop();
       reject(error);
     };
-    const onClose = (): void =>
-      fail(new DatabaseError('unreachable', 'the server closed the connection during the login'));
-
     const onTimeout = (): void =>
       fail(
         new DatabaseError('unreachable', `expected a login within ${timeoutMs / 1000} s, got none`),
       );
     const timer = setTimeout(onTimeout, timeoutMs);
 
-    /** @returns whether the login has ended */
-    const handle = (message: ServerMessage): boolean => {
+    const onMessage = (message: ServerMessage): boolean => {
       count(message);
       login ??= createServerLogin(createClient(socket, password, message));
       const step = login(message);
@@ -107,23 +108,16 @@ export const logIn = (
       return step.end !== undefined;
     };
 
-    const onData = (chunk: Buffer): void => {
-      rest = Buffer.concat([rest, chunk]);
-      try {
-        for (let taken = takeServerMessage(rest); taken; taken = takeServerMessage(rest)) {
-          rest = Buffer.from(taken.rest);
-          if (handle(taken.message)) return;
-        }
-      } catch (cause) {
+    const stopReading = readServerMessages(socket, {
+      onMessage,
+      onInvalid: (cause) => {
         const text = cause instanceof Error ? cause.message : 'no login';
         fail(new DatabaseError('untrusted', text, { cause }));
-      }
-    };
-
-    if (socket.destroyed) {
-      onClose();
-      return;
-    }
-    socket.on('data', onData).once('close', onClose);
+      },
+      onClose: () => fail(newClosedError()),
+    });
     socket.write(renderStartupPacket(parameters, { user, database }));
   });
+
+const newClosedError = (): DatabaseError =>
+  new DatabaseError('unreachable', 'the server closed the connection during the login');

@@ -9,7 +9,7 @@ const selectMeta = (meta: unknown): JsonObject => {
 };
 
 /** Selects what a message asks for: the same in every repetition, whatever its ID is. */
-export const selectMeant = (message: McpMessage): JsonObject => {
+export const selectMessageContent = (message: McpMessage): JsonObject => {
   if (message.kind === 'response') return { response: message.value };
   const { method, params } = message;
   const { _meta: meta, ...own } = params;
