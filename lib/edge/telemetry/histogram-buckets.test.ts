@@ -7,6 +7,7 @@ import { RETRY_BUDGET_MS } from '../../async/retry.ts';
 import { EXCHANGE_TIMEOUT_MS } from '../../calls/call-runs.ts';
 import { ATTEMPT_TIMEOUT_MS } from '../authority/authority-exchange.ts';
 import { CALL_TIMEOUT_MS } from '../authority/run-decisions.ts';
+import { AUTHORITY_RETRY_BUDGET_MS } from '../aws/role-assumption.ts';
 import { ATTEMPT_TIMEOUT_MS as STS_TIMEOUT_MS } from '../aws/signed-client.ts';
 import { CONNECT_TIMEOUT_MS } from '../http/upstream-connector.ts';
 import { AUTHORITY_METRICS } from './authority-metrics.ts';
@@ -34,7 +35,7 @@ const MAX_APPROVAL_SECONDS = 3600;
 /** Seconds after which a program or its caller gives up. 0: nothing limits the time. */
 const LIMITS: Readonly<Record<string, number>> = {
   valetkey_webhook_admission_duration_seconds: readWebhookTimeout(),
-  valetkey_authority_request_duration_seconds: (RETRY_BUDGET_MS + STS_TIMEOUT_MS) / 1000,
+  valetkey_authority_request_duration_seconds: (AUTHORITY_RETRY_BUDGET_MS + STS_TIMEOUT_MS) / 1000,
   // It has no timeout, but an alert on a minute.
   valetkey_authority_deny_list_update_duration_seconds: 60,
   // The exchange that waits for it.

@@ -3,7 +3,7 @@ import { VERSION } from '../../contract/version.ts';
 import { toExemplarLabels, type ExemplarIds } from './exemplar.ts';
 import type { MetricRegistry } from './exposition.ts';
 import { BUILD_INFO_SPEC, type MetricSpec } from './metric-spec.ts';
-import { Gauge, Histogram } from './prometheus.ts';
+import { Counter, Gauge, Histogram } from './prometheus.ts';
 
 /** The configuration that prom-client's constructors take. */
 export const toMetricConfig = ({ name, help, labels }: MetricSpec, registry: MetricRegistry) => ({
@@ -12,6 +12,23 @@ export const toMetricConfig = ({ name, help, labels }: MetricSpec, registry: Met
   labelNames: [...labels],
   registers: [registry],
 });
+
+export const createCounter = (spec: MetricSpec, registry: MetricRegistry): Counter =>
+  new Counter(toMetricConfig(spec, registry));
+
+export const createGauge = (spec: MetricSpec, registry: MetricRegistry): Gauge =>
+  new Gauge(toMetricConfig(spec, registry));
+
+/** A counter by `outcome`. Each starts at 0, so that `increase()` and `rate()` see the first one. */
+export const createOutcomeCounter = (
+  spec: MetricSpec,
+  registry: MetricRegistry,
+  outcomes: readonly string[],
+): Counter => {
+  const counter = createCounter(spec, registry);
+  for (const outcome of outcomes) counter.inc({ outcome }, 0);
+  return counter;
+};
 
 /** @param spec must define its buckets */
 export const createHistogram = (

@@ -26,7 +26,10 @@ export const createPinoLog = (
     (message, fields: LogFields = {}) =>
       logger[name]({ ...fields }, message);
   return {
-    ...{ debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') },
+    debug: line('debug'),
+    info: line('info'),
+    warn: line('warn'),
+    error: line('error'),
     setLevel: (next) => {
       logger.level = next;
     },

@@ -11,12 +11,18 @@ import type { MetricRegistry } from './exposition.ts';
 import type { MetricSpec } from './metric-spec.ts';
 
 const counter = (name: MetricSpec['name'], help: string, unit: MetricSpec['unit']): MetricSpec => ({
-  ...{ name, type: 'counter', help, unit },
+  name,
+  type: 'counter',
+  help,
+  unit,
   labels: [],
 });
 
 const gauge = (name: MetricSpec['name'], help: string, unit: MetricSpec['unit']): MetricSpec => ({
-  ...{ name, type: 'gauge', help, unit },
+  name,
+  type: 'gauge',
+  help,
+  unit,
   labels: [],
 });
 

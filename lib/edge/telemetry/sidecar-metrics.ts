@@ -1,5 +1,7 @@
 import {
+  createCounter,
   createExemplarHistogram,
+  createGauge,
   registerBuildInfo,
   registerCollectedGauge,
   toMetricConfig,
@@ -11,7 +13,7 @@ import type { ExemplarIds } from './exemplar.ts';
 import { createRegistry, renderMetrics, type MetricRegistry } from './exposition.ts';
 import type { MetricSpec } from './metric-spec.ts';
 import type { MetricsFormat } from './metrics-format.ts';
-import { Counter, Gauge } from './prometheus.ts';
+import { Counter } from './prometheus.ts';
 import { SIDECAR_METRIC_SPECS as SPECS } from './sidecar-metric-specs.ts';
 
 /** Every metric of the sidecar, in the order of its documentation. */
@@ -87,16 +89,14 @@ export type SidecarMetrics = {
  */
 export const createSidecarMetrics = (deps: SidecarMetricsDeps): SidecarMetrics => {
   const registry = createRegistry();
-  const counter = (spec: MetricSpec) => new Counter(toMetricConfig(spec, registry));
-  const gauge = (spec: MetricSpec) => new Gauge(toMetricConfig(spec, registry));
-  const exchanges = counter(SPECS.exchanges);
+  const exchanges = createCounter(SPECS.exchanges, registry);
   const observeExchange = createExemplarHistogram(SPECS.exchangeSeconds, registry);
-  const started = counter(SPECS.runsStarted);
-  const ended = counter(SPECS.runsEnded);
-  const skew = gauge(SPECS.clockSkew);
-  const packedPolicy = gauge(SPECS.packedPolicy);
-  const revocations = counter(SPECS.revocations);
-  const endReports = counter(SPECS.endReports);
+  const started = createCounter(SPECS.runsStarted, registry);
+  const ended = createCounter(SPECS.runsEnded, registry);
+  const skew = createGauge(SPECS.clockSkew, registry);
+  const packedPolicy = createGauge(SPECS.packedPolicy, registry);
+  const revocations = createCounter(SPECS.revocations, registry);
+  const endReports = createCounter(SPECS.endReports, registry);
   for (const task of deps.tasks) {
     for (const outcome of ['issued', 'refused', 'unavailable']) exchanges.inc({ task, outcome }, 0);
   }
@@ -186,7 +186,7 @@ const createCallObserver = (
 };
 
 const createServiceCounter = (registry: MetricRegistry) => {
-  const counter = new Counter(toMetricConfig(SPECS.unresolved, registry));
+  const counter = createCounter(SPECS.unresolved, registry);
   const services = new Set<string>();
   return (service: string): void => {
     if (services.size < MAX_SERVICES) services.add(service);

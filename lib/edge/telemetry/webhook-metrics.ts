@@ -1,10 +1,11 @@
 import {
+  createCounter,
   createExemplarHistogram,
+  createGauge,
   readLastSyncs,
   registerBuildInfo,
   registerCapacity,
   registerCollectedGauge,
-  toMetricConfig,
   type LastSyncDeps,
   type MeasureCapacity,
 } from './metric-registration.ts';
@@ -13,7 +14,6 @@ import { createRegistry, renderMetrics } from './exposition.ts';
 import type { MetricSpec } from './metric-spec.ts';
 import type { MetricsFormat } from './metrics-format.ts';
 import { PROCESS_METRICS, registerProcessMetrics } from './process-metrics.ts';
-import { Counter, Gauge } from './prometheus.ts';
 import { WEBHOOK_METRIC_SPECS as SPECS } from './webhook-metric-specs.ts';
 
 /** Every metric of the webhook, in the order of its documentation. */
@@ -46,11 +46,11 @@ export const createWebhookMetrics = (
   deps: LastSyncDeps<'injection-templates' | 'taskpolicies'> & ExemplarDeps,
 ): WebhookMetrics => {
   const registry = createRegistry();
-  const admissions = new Counter(toMetricConfig(SPECS.admissions, registry));
+  const admissions = createCounter(SPECS.admissions, registry);
   const observeAdmission = createExemplarHistogram(SPECS.admissionSeconds, registry);
-  const caBundleTrusted = new Gauge(toMetricConfig(SPECS.caBundleTrusted, registry));
-  const reconcileErrors = new Counter(toMetricConfig(SPECS.reconcileErrors, registry));
-  const templates = new Gauge(toMetricConfig(SPECS.injectionTemplates, registry));
+  const caBundleTrusted = createGauge(SPECS.caBundleTrusted, registry);
+  const reconcileErrors = createCounter(SPECS.reconcileErrors, registry);
+  const templates = createGauge(SPECS.injectionTemplates, registry);
   // They start at 0, so that an alert sees the first error.
   reconcileErrors.inc({ controller: 'certificate' }, 0);
   for (const operation of ADMISSION_OPERATIONS) {
