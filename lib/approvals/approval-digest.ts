@@ -39,11 +39,17 @@ export const computeApprovalDigest = ({
 }: ApprovalSubject): string =>
   sha256(
     canonicalizeJson({
-      ...{ kind, podUid, task, consumer, params },
+      kind,
+      podUid,
+      task,
+      consumer,
+      params,
       ...(user !== undefined && { user: { issuer: user.issuer, subject: user.subject } }),
       chain: chain.map((link) => ({
-        ...{ run: link.run, namespace: link.namespace },
-        ...{ serviceAccount: link.serviceAccount, task: link.task },
+        run: link.run,
+        namespace: link.namespace,
+        serviceAccount: link.serviceAccount,
+        task: link.task,
       })),
       ...(grant !== undefined && {
         grant: {

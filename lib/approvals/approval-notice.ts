@@ -22,7 +22,12 @@ export const buildNoticeBody = (
     type: 'approval.requested',
     timestamp: new Date(now).toISOString(),
     data: {
-      ...{ namespace, name, kind, groups, task, expiresAt },
+      namespace,
+      name,
+      kind,
+      groups,
+      task,
+      expiresAt,
       command: `kubectl valetkey approve -n ${namespace} ${name}`,
     },
   });

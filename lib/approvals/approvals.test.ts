@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
 
+import fc from '../../test/kit/fast-check.ts';
 import type { Approval, ApprovalRequest, ApprovalSpec } from '../contract/approvals.ts';
 import { REQUEST_NAME, SAMPLE_APPROVAL, SAMPLE_REQUEST } from '../../test/kit/approval-cases.ts';
 import {
@@ -8,7 +8,7 @@ import {
   computeApprovalDigest,
   type ApprovalSubject,
 } from './approval-digest.ts';
-import { EMERGENCY_MS, evaluateApprovals, type ApprovalEvidence } from './evaluate-approvals.ts';
+import { EMERGENCY_MS, evaluateApprovals, type ApprovalEvidence } from './approval-evaluation.ts';
 import { boundRequestFields } from './request-fields.ts';
 import { read } from '../schema/reader.ts';
 import { approvalRequestSpec } from './approval-objects.ts';

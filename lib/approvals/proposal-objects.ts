@@ -112,7 +112,9 @@ export const buildProposalName = ({
   allow: statements,
 }: Proposal & { readonly serviceAccount: string; readonly role: string }): string => {
   const content = canonicalizeJson({
-    ...{ serviceAccount, role, task },
+    serviceAccount,
+    role,
+    task,
     allow: statements.map(({ actions, resources }) => ({ actions, resources })),
   });
   return `tp-${createHash('sha256').update(content).digest('hex').slice(0, NAME_DIGITS)}`;

@@ -47,12 +47,16 @@ export const describeAskedRun = ({
     statement.resources.map((resource) => bindResource(resource, params)),
   );
   return {
-    ...{ kind: 'run', namespace },
+    kind: 'run',
+    namespace,
     digest: computeApprovalDigest({ kind: 'run', params, ...subject, ...(grant && { grant }) }),
     requester: { serviceAccount, pod: pod.name, ...subject },
     fields: buildRunFields({ task, params, resources }),
     recorded: {
-      ...{ run, task: task.name, params, chain },
+      run,
+      task: task.name,
+      params,
+      chain,
       actor: buildAuditActor({ ...workload, pod }, consumer, user),
     },
   };
@@ -72,19 +76,30 @@ export const describeAskedCall = (
   const { namespace, serviceAccount, pod, podUid, consumer, task, params, user, chain, run } =
     claims;
   const subject = {
-    ...{ podUid, task: task.name, consumer, chain },
+    podUid,
+    task: task.name,
+    consumer,
+    chain,
     ...(user !== undefined && { user }),
   };
   const digest = computeApprovalDigest({
-    ...{ kind: 'call', params, ...subject },
+    kind: 'call',
+    params,
+    ...subject,
     call: { operation, content: content.sha256 },
   });
   const actor = {
-    ...{ namespace, serviceAccount, pod, podUid, consumer },
+    namespace,
+    serviceAccount,
+    pod,
+    podUid,
+    consumer,
     ...(user !== undefined && { user: { issuer: user.issuer, subject: user.subject } }),
   };
   return {
-    ...{ kind: 'call', namespace, digest },
+    kind: 'call',
+    namespace,
+    digest,
     requester: { serviceAccount, pod, ...subject },
     fields: buildCallFields(
       { task, operation, ...(bytes !== undefined && { bytes }) },

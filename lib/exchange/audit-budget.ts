@@ -1,5 +1,5 @@
 import type { AuditEvent, Recorder } from '../audit/audit-event.ts';
-import { createLruCache } from '../async/lru-cache.ts';
+import { createBucketLevels } from '../async/token-buckets.ts';
 import type { Clock } from '../contract/clock.ts';
 import type { Caller } from './caller.ts';
 import { RequestError } from './token-refusal.ts';
@@ -20,7 +20,7 @@ export type AuditBudget = {
 };
 
 const CAPACITY = 4_096;
-const HOUR_MS = 3_600_000;
+const HOUR_SECONDS = 3_600;
 
 /** Counted refusals of one namespace, with the wall-clock times of the first and the last. */
 type Counted = { readonly count: number; readonly from: number; readonly to: number };
@@ -30,14 +30,14 @@ export const createAuditBudget = (
   bytesPerHour: number,
   { now, monotonic }: Pick<Clock, 'now' | 'monotonic'>,
 ): AuditBudget => {
-  const levels = createLruCache<{ readonly level: number; readonly at: number }>(CAPACITY);
+  // A record is charged when it is written, so that a namespace may owe what its last ones took.
+  const levels = createBucketLevels({
+    perSecond: bytesPerHour / HOUR_SECONDS,
+    burst: bytesPerHour,
+    capacity: CAPACITY,
+    monotonic,
+  });
   let counted = new Map<string, Counted>();
-  const computeLevel = (namespace: string): number => {
-    const known = levels.get(namespace);
-    if (known === undefined) return bytesPerHour;
-    const refilled = (Math.max(0, monotonic() - known.at) / HOUR_MS) * bytesPerHour;
-    return Math.min(bytesPerHour, known.level + refilled);
-  };
   const count = (namespace: string): void => {
     const isKnown = counted.has(namespace) || counted.size < CAPACITY;
     const key = isKnown ? namespace : OTHER_NAMESPACES;
@@ -48,20 +48,20 @@ export const createAuditBudget = (
   return {
     charge: ({ actor }, bytes) => {
       if (actor === undefined) return;
-      const level = computeLevel(actor.namespace) - bytes;
-      levels.set(actor.namespace, { level, at: monotonic() });
+      const { level, at } = levels.read(actor.namespace);
+      levels.set(actor.namespace, { level: level - bytes, at });
     },
     checkBudget: ({ namespace }) => {
-      const level = computeLevel(namespace);
+      const { level } = levels.read(namespace);
       if (level > 0) return;
-      const retryAfterMs = Math.ceil(((1 - level) / bytesPerHour) * HOUR_MS);
+      const retryAfterMs = levels.computeWaitMs(level, 1);
       throw new RequestError('rate_limited_audit', 'too many audit records of this namespace', {
         retryAfterMs,
       });
     },
     limitRefusals: (record) => async (event) => {
       const namespace = event.actor?.namespace;
-      if (namespace === undefined || computeLevel(namespace) > 0) await record(event);
+      if (namespace === undefined || levels.read(namespace).level > 0) await record(event);
       else count(namespace);
     },
     takeCounted: () => {

@@ -104,9 +104,13 @@ const buildEvent = (
   { caller, task, consumer, run, claims, chain, permission }: CanaryTouch,
   at: number,
 ): AuditEvent => ({
-  ...{ kind: 'canary.touched', at, actor: buildAuditActor(caller, consumer) },
+  kind: 'canary.touched',
+  at,
+  actor: buildAuditActor(caller, consumer),
   ...(claims !== undefined && buildRunMembers(caller, claims)),
-  ...{ subject: formatName(caller.pod.uid), task, reason: 'canary_touched' },
+  subject: formatName(caller.pod.uid),
+  task,
+  reason: 'canary_touched',
   message:
     permission === undefined
       ? `canary task ${task} was started`

@@ -42,7 +42,9 @@ export const createDecisionObserver = ({
       const waitSeconds = Math.max(0, createdAt - request.createdAt) / 1000;
       onDecided({ waitSeconds, run: recorded.run });
       await record({
-        ...{ kind: 'approval.observed', at: now(), ...recorded },
+        kind: 'approval.observed',
+        at: now(),
+        ...recorded,
         subject: `${request.namespace}/${request.name}`,
         message: `${spec.decision} for group ${spec.group}, by ${spec.by}`,
       });

@@ -94,9 +94,13 @@ export const narrowRun = (
     now: deps.now(),
   });
   return {
-    ...{ ...run, params, task: { ...task, allow, lifetimeSeconds } },
+    ...run,
+    params,
+    task: { ...task, allow, lifetimeSeconds },
     delegation: {
-      ...{ chain, admitted: task, notAfter: parent.deadline },
+      chain,
+      admitted: task,
+      notAfter: parent.deadline,
       ...(limit !== undefined && { lifetimeSeconds: limit }),
     },
   };
@@ -221,7 +225,10 @@ export const useDelegation = async (
   }
   const { workload, consumer, user, task, delegation } = run;
   await record({
-    ...{ kind: 'delegation.used', at: now(), run: run.run, task: task.name },
+    kind: 'delegation.used',
+    at: now(),
+    run: run.run,
+    task: task.name,
     actor: buildAuditActor(workload, consumer, user),
     ...(delegation !== undefined && { chain: delegation.chain }),
     ...(decision !== undefined && { decision: toRecordedDecision(decision) }),

@@ -91,7 +91,11 @@ export const mintDelegation = async (
   const expiresAt = now + DELEGATION_SECONDS * 1000;
   const { task, audience, params = {}, lifetime } = given;
   const handle = deps.sealHandle({
-    ...{ parent, task, audience, params, expiresAt },
+    parent,
+    task,
+    audience,
+    params,
+    expiresAt,
     ...(allow !== undefined && { allow }),
     ...(lifetime !== undefined && { lifetimeSeconds: lifetime }),
   });
@@ -100,7 +104,9 @@ export const mintDelegation = async (
     throw new RequestError('delegation_too_large', message);
   }
   await deps.record({
-    ...{ kind: 'delegation.minted', at: now, run: claims.run },
+    kind: 'delegation.minted',
+    at: now,
+    run: claims.run,
     ...buildRunMembers(caller, claims),
     message: `task ${task} for ${audience.namespace}/${audience.serviceAccount}`,
   });
@@ -121,8 +127,16 @@ const readScope = (
 const toDelegatingRun = (claims: TicketClaims): DelegatingRun => {
   const { run, namespace, serviceAccount, pod, podUid, task, params, user, chain } = claims;
   return {
-    ...{ run, namespace, serviceAccount, pod, podUid, task: task.name, chain },
-    ...{ provider: task.provider, role: task.role, delivery: task.delivery },
+    run,
+    namespace,
+    serviceAccount,
+    pod,
+    podUid,
+    task: task.name,
+    chain,
+    provider: task.provider,
+    role: task.role,
+    delivery: task.delivery,
     deadline: claims.deadline - TICKET_MARGIN_MS,
     allow: claims.allow ?? bindStatements(task.allow, params),
     ...(user !== undefined && { user }),

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 
 import type { Recorder } from '../audit/audit-event.ts';
-import type { Emergency } from '../approvals/evaluate-approvals.ts';
+import type { Emergency } from '../approvals/approval-evaluation.ts';
 import type { Approval, ApprovalRequest } from '../contract/approvals.ts';
 import type { UsedHandleLease, UsedHandleLeases } from '../identity/use-once.ts';
 import { RequestError } from './token-refusal.ts';
@@ -81,7 +81,9 @@ export const createEmergencies = (deps: EmergencyDeps): Emergencies => {
     if ((await leases.create({ ...once, usedAt: at, endsAt: at + KEPT_MS })) === 'created') {
       deps.onReviewed();
       await deps.record({
-        ...{ kind: 'emergency.reviewed', at, subject: `${namespace}/${name}` },
+        kind: 'emergency.reviewed',
+        at,
+        subject: `${namespace}/${name}`,
         message: `group ${group}, of ${by}, reviewed by ${found.spec.by}`,
       });
     }
@@ -101,8 +103,11 @@ export const createEmergencies = (deps: EmergencyDeps): Emergencies => {
     begin: async ({ namespace, name, uid }, { group, by, uid: approvalUid }) => {
       const holder = { namespace, request: name, requestUid: uid, approvalUid, group, by };
       const lease = {
-        ...{ name: buildName(group), kind: KIND, holder: formatHolder(holder) },
-        ...{ usedAt: now(), endsAt: NEVER },
+        name: buildName(group),
+        kind: KIND,
+        holder: formatHolder(holder),
+        usedAt: now(),
+        endsAt: NEVER,
       };
       for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
         if ((await leases.create(lease)) === 'created') return;

@@ -67,9 +67,11 @@ export const buildRunMembers = (
     ? { actor: buildAuditActor(caller) }
     : {
         actor: buildAuditActor(caller, claims.consumer, claims.user),
-        ...{ task: claims.task.name, chain: claims.chain },
+        task: claims.task.name,
+        chain: claims.chain,
         decision: {
-          ...{ outcome: 'allow', policies: claims.policies ?? [] },
+          outcome: 'allow',
+          policies: claims.policies ?? [],
           version: claims.policyVersion,
         },
         ...(claims.expiresAt !== undefined && { deadline: claims.expiresAt }),

@@ -35,7 +35,8 @@ const findRepeatedFields = (given: URLSearchParams): readonly FieldError[] => {
   }
   return [...repeated].slice(0, MAX_REPEATED).map((name) => ({
     path: formatFieldName(name),
-    ...{ expected: 'this field once', got: 'it several times' },
+    expected: 'this field once',
+    got: 'it several times',
     code: 'repeated',
   }));
 };

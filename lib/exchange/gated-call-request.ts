@@ -28,7 +28,8 @@ import {
   type Reader,
 } from '../schema/reader.ts';
 import { readService } from '../task/action.ts';
-import { obtainApproval, type ApprovalDeps } from './act-approval.ts';
+import { obtainApproval } from './act-approval.ts';
+import type { ApprovalDeps } from './approval-question.ts';
 import { describeAskedCall, type DescribedCall } from './asked-acts.ts';
 import type { Call } from './caller.ts';
 import type { Canaries } from './canaries.ts';

@@ -118,7 +118,9 @@ export const createProposal = async (
   const { consumer, reason } = proposal;
   const spec: TaskProposalSpec = {
     requester: { serviceAccount, pod: pod.name, podUid: pod.uid, consumer },
-    ...{ task: task.name, allow, ...texts },
+    task: task.name,
+    allow,
+    ...texts,
     ...(reason !== undefined && { reason: escapeInvisible(reason) }),
     expiresAt: new Date(deps.now() + LIFETIME_MS).toISOString(),
   };
@@ -204,7 +206,10 @@ const buildTexts = async (
   const annotation = isDeclared ? '' : renderAnnotationDiff(task, allow);
   const asked = { ...task, allow, params: {} };
   const subject = {
-    ...{ principal: workload, task: asked, params: {}, approvals: [] },
+    principal: workload,
+    task: asked,
+    params: {},
+    approvals: [],
     ...(task.provider !== 'aws' && { upstream: deps.findUpstream(task) }),
   };
   const { decision, demand } = await deps.decideRun(toPolicyRequest(subject, deps), caller);
@@ -249,8 +254,11 @@ const storeOnce = async (
   const expired = all.find((each) => each.name === name);
   if (expired !== undefined) await proposalStore.remove(expired);
   await record({
-    ...{ kind: 'proposal.created', at: now(), subject: `${namespace}/${name}` },
-    ...{ actor: buildAuditActor(caller, spec.requester.consumer), task: spec.task },
+    kind: 'proposal.created',
+    at: now(),
+    subject: `${namespace}/${name}`,
+    actor: buildAuditActor(caller, spec.requester.consumer),
+    task: spec.task,
     message: describeScope(spec.allow),
   });
   return { name, outcome: await proposalStore.create({ namespace, name }, spec) };

@@ -100,7 +100,7 @@ const RUN_REFUSALS = {
   ),
   policy_denied: buildDeniedRow(
     'No TaskPolicy permits the run, or one forbids it.',
-    'The message names the policies that decided. `kubectl valetkey explain POD` shows what they evaluate.',
+    'The message names the policies that decided. `kubectl valetkey explain POD -n NAMESPACE` shows what they evaluate.',
   ),
   call_denied: buildDeniedRow(
     'A TaskPolicy forbids the call.',
@@ -268,7 +268,7 @@ const CLOUD_REFUSALS = {
   ),
   MalformedPolicyDocument: buildDeniedRow(
     'The cloud cannot parse the session policy.',
-    'Check `cloud.dialect`; `kubectl valetkey explain POD` prints the session policy.',
+    'Check `cloud.dialect`; `kubectl valetkey explain POD -n NAMESPACE` prints the session policy.',
   ),
   PackedPolicyTooLarge: buildDeniedRow(
     'Session policy and tags exceed the packed size limit of STS.',

@@ -13,7 +13,8 @@ import { describeAskedRun } from './asked-acts.ts';
 import type { AuthorizedRun } from './authorized-run.ts';
 import type { Caller } from './caller.ts';
 import type { ExchangeContext } from './exchange-context.ts';
-import { obtainApproval, type ApprovalDeps, type ApprovedAct } from './act-approval.ts';
+import { obtainApproval, type ApprovedAct } from './act-approval.ts';
+import type { ApprovalDeps } from './approval-question.ts';
 import { RequestError, newMalformedError } from './token-refusal.ts';
 
 export type RevocationDeps = {
@@ -110,7 +111,12 @@ const toRevocationTarget = ({
 }: AuthorizedRun): RevocationTarget => {
   const { namespace, serviceAccount, pod } = workload;
   return {
-    ...{ namespace, serviceAccount, pod: pod.name, podUid: pod.uid, task: task.name, run },
+    namespace,
+    serviceAccount,
+    pod: pod.name,
+    podUid: pod.uid,
+    task: task.name,
+    run,
     ...(delegation !== undefined && { ancestors: delegation.chain }),
   };
 };
@@ -177,7 +183,9 @@ export const toPolicySubject = ({
   delegation,
 }: AuthorizedRun): PolicySubject => ({
   principal: workload,
-  ...{ task, params, approvals: [] },
+  task,
+  params,
+  approvals: [],
   ...(upstream !== undefined && { upstream }),
   ...(user !== undefined && { user }),
   ...buildPolicyParent(delegation?.chain ?? []),

@@ -91,7 +91,10 @@ const applySignal = async (
   const spec = { ...target, reason, by: deps.by, ...(until !== undefined && { until }) };
   await askKubernetes(deps.createRevocation(name, spec));
   await deps.record({
-    ...{ kind: 'signal.received', at, subject: name, reason: types.join(' ') },
+    kind: 'signal.received',
+    at,
+    subject: name,
+    reason: types.join(' '),
     ...(target.run !== undefined && { run: target.run }),
     ...(target.task !== undefined && { task: target.task.task }),
     message: `${formatTarget({ ...target, reason, by: deps.by })} revoked by ${transmitter}`,

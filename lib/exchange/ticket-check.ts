@@ -80,7 +80,10 @@ export const toTicketPolicyRequest = (claims: TicketClaims, deps: PolicyRequestD
   const task = claims.allow === undefined ? claims.task : { ...claims.task, allow: claims.allow };
   const principal = { namespace, namespaceLabels, serviceAccount };
   const subject = {
-    ...{ principal, task, params, approvals },
+    principal,
+    task,
+    params,
+    approvals,
     ...(task.provider !== 'aws' && { upstream: deps.findUpstream(task) }),
     ...(user !== undefined && { user }),
     ...buildPolicyParent(chain),

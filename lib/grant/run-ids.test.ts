@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
 
+import fc from '../../test/kit/fast-check.ts';
 import { buildSessionName } from '../scope/aws/session-name.ts';
 import { createRunIds } from './run-ids.ts';
 

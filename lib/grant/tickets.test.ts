@@ -1,8 +1,8 @@
 import { createHmac, hkdfSync } from 'node:crypto';
 
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
 
+import fc from '../../test/kit/fast-check.ts';
 import type { Task } from '../contract/task.ts';
 import { createTickets, MAX_TICKET_LENGTH, type TicketClaims } from './tickets.ts';
 

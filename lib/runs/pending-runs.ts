@@ -25,30 +25,27 @@ type PendingRun = {
   readonly abort: AbortController;
 };
 
+type PendingRunDeps = {
+  readonly exchange: Exchange;
+  readonly activeRuns: ActiveRuns;
+  readonly clock: Pick<Clock, 'monotonic'>;
+  /** The refusal of a run that was revoked while its exchange was in progress. */
+  readonly checkRevocation: (
+    issued: Pick<IssuedRun, 'run' | 'ancestors'>,
+    task: Task,
+  ) => RunRefusal | undefined;
+  /** Receives what was issued for a run that does not start. */
+  readonly discarded: (issued: IssuedRun) => void;
+};
+
 export type PendingRuns = ReturnType<typeof createPendingRuns>;
 
 /**
  * Exchanges in progress. An abandoned one resolves at once with a refusal; the credentials that its
  * exchange may still return are dropped and never served.
  */
-export const createPendingRuns = ({
-  exchange,
-  activeRuns,
-  clock,
-  checkRevocation,
-  discarded,
-}: {
-  exchange: Exchange;
-  activeRuns: ActiveRuns;
-  clock: Pick<Clock, 'monotonic'>;
-  /** The refusal of a run that was revoked while its exchange was in progress. */
-  checkRevocation: (
-    issued: Pick<IssuedRun, 'run' | 'ancestors'>,
-    task: Task,
-  ) => RunRefusal | undefined;
-  /** Receives what was issued for a run that does not start. */
-  discarded: (issued: IssuedRun) => void;
-}) => {
+export const createPendingRuns = (deps: PendingRunDeps) => {
+  const { exchange, activeRuns, clock, checkRevocation, discarded } = deps;
   const pending = new Set<PendingRun>();
   const failures = createFailureMemory(clock);
 

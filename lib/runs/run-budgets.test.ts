@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
 
+import fc from '../../test/kit/fast-check.ts';
 import type { Budget } from '../contract/task.ts';
 import type { ActiveRun } from './active-runs.ts';
 import { buildTask } from './fixtures/fake-exchange.ts';

@@ -76,78 +76,111 @@ type OpenBudget = {
 const getBudget = ({ budget, delivery }: Task): Budget | undefined =>
   delivery === 'sign' ? budget : undefined;
 
-/**
- * Creates the budgets of all runs. Nothing is used that was not reserved in the store before, so that the
- * runs after a restart inherit what the runs before it may have used, and together exceed no budget.
- *
- * @throws what the store throws
- */
-export const createRunBudgets = ({
-  consumers,
-  store,
-  clock: { now },
-}: {
+type BudgetDeps = {
   readonly consumers: readonly string[];
   readonly store: BudgetStore;
   readonly clock: Pick<Clock, 'now'>;
-}): RunBudgets => {
+};
+
+const toStored = ({ run, reserved, exceeded }: OpenBudget): StoredBudget => ({
+  task: run.task.name,
+  until: run.expiresAt,
+  counts: { ...reserved },
+  ...(exceeded !== undefined && { exceeded }),
+});
+
+/** Budgets of active runs, and what the runs of a task inherit of those before them. */
+type BudgetTable = ReturnType<typeof createBudgetTable>;
+
+/** @throws what the store throws */
+const createBudgetTable = ({ consumers, store, clock: { now } }: BudgetDeps) => {
   const inherited = new Map(consumers.map((name) => [name, store.read(name)]));
   const open = new Map<string, OpenBudget>();
 
   const listInherited = (consumer: string): readonly StoredBudget[] =>
     (inherited.get(consumer) ?? []).filter(({ until }) => until > now());
 
-  const toStored = ({ run, reserved, exceeded }: OpenBudget): StoredBudget => ({
-    task: run.task.name,
-    until: run.expiresAt,
-    counts: { ...reserved },
-    ...(exceeded !== undefined && { exceeded }),
-  });
-
+  /** @throws what the store throws */
   const save = (consumer: string): void => {
     const own = [...open.values()].filter(({ run }) => run.consumer === consumer);
     store.write(consumer, [...listInherited(consumer), ...own.map(toStored)]);
   };
 
-  const getOpen = (run: ActiveRun): OpenBudget => {
-    const existing = open.get(run.run);
-    if (existing !== undefined) return existing;
-    const before = listInherited(run.consumer).filter(({ task }) => task === run.task.name);
-    const counts = mapCounts((kind) => Math.max(0, ...before.map((each) => each.counts[kind])));
-    const created = { run, used: { ...counts }, reserved: { ...counts } };
-    open.set(run.run, created);
-    return created;
+  return {
+    save,
+    listOpen: (): readonly OpenBudget[] => [...open.values()],
+    getOpen: (run: ActiveRun): OpenBudget => {
+      const existing = open.get(run.run);
+      if (existing !== undefined) return existing;
+      const before = listInherited(run.consumer).filter(({ task }) => task === run.task.name);
+      const counts = mapCounts((kind) => Math.max(0, ...before.map((each) => each.counts[kind])));
+      const created = { run, used: { ...counts }, reserved: { ...counts } };
+      open.set(run.run, created);
+      return created;
+    },
+    /** The stored budget of a task that is closed until its end. */
+    findClosed: (task: string): StoredBudget | undefined => {
+      const stored = [...consumers.flatMap(listInherited), ...[...open.values()].map(toStored)];
+      return stored.find(
+        (each) => each.task === task && each.exceeded !== undefined && each.until > now(),
+      );
+    },
+    close: (run: ActiveRun, reason: EndReason): void => {
+      const budget = open.get(run.run);
+      if (budget === undefined) return;
+      open.delete(run.run);
+      const { consumer } = run;
+      if (!isEndOfConsumer(reason)) {
+        inherited.set(consumer, [...listInherited(consumer), toStored(budget)]);
+      }
+      try {
+        save(consumer);
+      } catch {
+        // What stays stored is too much, never too little.
+      }
+    },
   };
+};
+
+/**
+ * Creates the budgets of all runs. Nothing is used that was not reserved in the store before, so that the
+ * runs after a restart inherit what the runs before it may have used, and together exceed no budget.
+ *
+ * @throws what the store throws
+ */
+export const createRunBudgets = (deps: BudgetDeps): RunBudgets => {
+  const { now } = deps.clock;
+  const table = createBudgetTable(deps);
 
   /** @returns false if it could not be stored, so that it must not be used */
   const reserve = (budget: OpenBudget, kind: BudgetKind, limit: number): boolean => {
     if (budget.used[kind] <= budget.reserved[kind]) return true;
     budget.reserved[kind] = Math.min(limit, budget.used[kind] + getBlock(kind, limit));
     try {
-      save(budget.run.consumer);
+      table.save(budget.run.consumer);
       return true;
     } catch {
       return false;
     }
   };
 
+  const buildRefusal = (task: string, kind: BudgetKind, until: number): RunRefusal =>
+    buildBudgetExceededRefusal({ task, kind, until }, until - now());
+
   const exceed = (budget: OpenBudget, kind: BudgetKind): RunRefusal => {
     budget.exceeded = kind;
     try {
-      save(budget.run.consumer);
+      table.save(budget.run.consumer);
     } catch {
       // The task is closed in this process in any case.
     }
     return buildRefusal(budget.run.task.name, kind, budget.run.expiresAt);
   };
 
-  const buildRefusal = (task: string, kind: BudgetKind, until: number): RunRefusal =>
-    buildBudgetExceededRefusal({ task, kind, until }, until - now());
-
   const take = (run: ActiveRun, kind: BudgetKind, amount: number): RunRefusal | undefined => {
     const limit = getBudget(run.task)?.[kind];
     if (limit === undefined) return undefined;
-    const budget = getOpen(run);
+    const budget = table.getOpen(run);
     if (budget.used[kind] + amount > limit) return exceed(budget, kind);
     budget.used[kind] += amount;
     return reserve(budget, kind, limit) ? undefined : exceed(budget, kind);
@@ -156,7 +189,7 @@ export const createRunBudgets = ({
   /** The number of tokens is known after the answer, so that one answer may exceed it. */
   const checkTokens = (run: ActiveRun): RunRefusal | undefined => {
     const limit = getBudget(run.task)?.tokens;
-    const budget = getOpen(run);
+    const budget = table.getOpen(run);
     return limit !== undefined && budget.used.tokens >= limit
       ? exceed(budget, 'tokens')
       : undefined;
@@ -173,41 +206,27 @@ export const createRunBudgets = ({
       };
     },
     findRefusal: (task) => {
-      const stored = [...consumers.flatMap(listInherited), ...[...open.values()].map(toStored)];
-      const closed = stored.find(
-        (each) => each.task === task && each.exceeded !== undefined && each.until > now(),
-      );
+      const closed = table.findClosed(task);
       return closed?.exceeded && buildRefusal(task, closed.exceeded, closed.until);
     },
-    close: (run, reason) => {
-      const budget = open.get(run.run);
-      if (budget === undefined) return;
-      open.delete(run.run);
-      const { consumer } = run;
-      if (!isEndOfConsumer(reason)) {
-        inherited.set(consumer, [...listInherited(consumer), toStored(budget)]);
-      }
-      try {
-        save(consumer);
-      } catch {
-        // What stays stored is too much, never too little.
-      }
-    },
-    listShares: () => {
-      const shares = new Map<string, BudgetShare>();
-      for (const { run, used } of open.values()) {
-        for (const kind of BUDGET_KINDS) {
-          const limit = getBudget(run.task)?.[kind];
-          if (limit === undefined) continue;
-          const { name: task } = run.task;
-          const ratio = limit === 0 ? Math.min(1, used[kind]) : Math.min(1, used[kind] / limit);
-          const known = shares.get(`${task} ${kind}`);
-          if (known === undefined || known.ratio < ratio) {
-            shares.set(`${task} ${kind}`, { task, kind, ratio });
-          }
-        }
-      }
-      return [...shares.values()];
-    },
+    close: table.close,
+    listShares: () => listLargestShares(table),
   };
+};
+
+const listLargestShares = (table: BudgetTable): readonly BudgetShare[] => {
+  const shares = new Map<string, BudgetShare>();
+  for (const { run, used } of table.listOpen()) {
+    for (const kind of BUDGET_KINDS) {
+      const limit = getBudget(run.task)?.[kind];
+      if (limit === undefined) continue;
+      const { name: task } = run.task;
+      const ratio = limit === 0 ? Math.min(1, used[kind]) : Math.min(1, used[kind] / limit);
+      const known = shares.get(`${task} ${kind}`);
+      if (known === undefined || known.ratio < ratio) {
+        shares.set(`${task} ${kind}`, { task, kind, ratio });
+      }
+    }
+  }
+  return [...shares.values()];
 };

@@ -69,15 +69,9 @@ export type RunRegistryDeps = {
   readonly budgets?: Pick<RunBudgets, 'findRefusal' | 'close'> | undefined;
 };
 
-export const createRunRegistry = ({
-  exchange,
-  clock,
-  schedule,
-  observer,
-  revocationsCurrentUntil = () => Infinity,
-  localKeys,
-  budgets,
-}: RunRegistryDeps): RunRegistry => {
+export const createRunRegistry = (deps: RunRegistryDeps): RunRegistry => {
+  const { exchange, clock, schedule, observer, localKeys, budgets } = deps;
+  const { revocationsCurrentUntil = () => Infinity } = deps;
   let isClosed = false;
   const ended = (run: ActiveRun, reason: EndReason): void => {
     explicitStarts.removeRun(run);
@@ -95,7 +89,11 @@ export const createRunRegistry = ({
   const { checkRevocation } = revokedRuns;
   const { discarded = () => undefined } = observer;
   const pendingRuns = createPendingRuns({
-    ...{ exchange, activeRuns, clock, checkRevocation, discarded },
+    exchange,
+    activeRuns,
+    clock,
+    checkRevocation,
+    discarded,
   });
   const startRateLimit = createStartRateLimit(clock);
   const startDeps = { activeRuns, pendingRuns, startRateLimit, schedule };
@@ -107,12 +105,8 @@ export const createRunRegistry = ({
     return found?.consumer === consumer ? found : undefined;
   };
 
-  const findStartRefusal = (task: Task, delegation?: string): RunRefusal | undefined => {
-    if (isClosed) return terminating;
-    return task.delegated === 'required' && delegation === undefined
-      ? buildDelegationRequiredRefusal(task)
-      : budgets?.findRefusal(task.name);
-  };
+  const findStartRefusal = (request: Pick<RunRequest, 'task' | 'delegation'>) =>
+    isClosed ? terminating : findTaskRefusal(request, budgets);
 
   const revokeRuns = (findRefusal: (run: ActiveRun) => RunRefusal | undefined): void => {
     for (const run of activeRuns.all()) {
@@ -126,12 +120,12 @@ export const createRunRegistry = ({
   return {
     findRun: taskRuns.findRun,
     startRun: (consumer, task) => {
-      const refusal = findStartRefusal(task);
+      const refusal = findStartRefusal({ task });
       return refusal === undefined ? taskRuns.startRun(consumer, task) : Promise.resolve(refusal);
     },
     getProgress: pendingRuns.getProgress,
     startExplicitRun: (request, timeoutMs = RESPONSE_TIMEOUT_MS.java) => {
-      const refusal = findStartRefusal(request.task, request.delegation);
+      const refusal = findStartRefusal(request);
       return refusal === undefined
         ? explicitStarts.start(request, timeoutMs)
         : Promise.resolve(refusal);
@@ -158,3 +152,12 @@ export const createRunRegistry = ({
     },
   };
 };
+
+/** Why no run of this task may start now. */
+const findTaskRefusal = (
+  { task, delegation }: Pick<RunRequest, 'task' | 'delegation'>,
+  budgets: RunRegistryDeps['budgets'],
+): RunRefusal | undefined =>
+  task.delegated === 'required' && delegation === undefined
+    ? buildDelegationRequiredRefusal(task)
+    : budgets?.findRefusal(task.name);

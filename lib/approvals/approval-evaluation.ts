@@ -98,7 +98,9 @@ const countApprovals = (
     const emergencies = results.flatMap(({ emergency }) => emergency ?? []);
     const by = [...results.flatMap((each) => each.by), ...emergencies.map((each) => each.by)];
     return {
-      ...{ outcome: 'approved', groups: results.map(({ group }) => group.name), emergencies },
+      outcome: 'approved',
+      groups: results.map(({ group }) => group.name),
+      emergencies,
       by: [...new Set(by)].sort(),
     };
   }
@@ -138,6 +140,8 @@ const countGroup = (
 };
 
 const toEmergency = ({ uid, spec }: Approval): Emergency => ({
-  ...{ group: spec.group, by: spec.by, uid },
+  group: spec.group,
+  by: spec.by,
+  uid,
   incident: spec.emergency?.incident ?? '',
 });
