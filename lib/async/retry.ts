@@ -2,7 +2,7 @@ import type { Clock } from '../contract/clock.ts';
 import type { ExchangeError } from '../contract/exchange.ts';
 import { computeBackoffMs, computeFullJitterMs, type BackoffOptions } from './backoff.ts';
 
-/** No attempt starts later than this after the first. */
+/** By default, no attempt starts later than this after the first. */
 export const RETRY_BUDGET_MS = 10_000;
 const BACKOFF = { firstMs: 200, maxMs: 2_000 };
 
@@ -23,6 +23,8 @@ export type RetryDeps = {
   /** A number from 0 to 1, for jitter. */
   readonly random: () => number;
   readonly pause: (ms: number, signal: AbortSignal) => Promise<void>;
+  /** No attempt starts later than this after the first. */
+  readonly budgetMs?: number;
 };
 
 export type RetryOptions<T> = {
@@ -38,17 +40,17 @@ export type RetryOptions<T> = {
 };
 
 /**
- * Repeats an exchange with backoff and full jitter. Attempts start within ten seconds of the first and
+ * Repeats an exchange with backoff and full jitter. Attempts start within `budgetMs` of the first and
  * not before the server's `retryAfterMs`; an attempt in progress may take longer.
  *
  * @throws ExchangeError the decision's error; the signal's reason after an abort
  */
 export const retryWithBackoff = async <T>(
   { attempt, evaluate, onRetry }: RetryOptions<T>,
-  { clock, random, pause }: RetryDeps,
+  { clock, random, pause, budgetMs = RETRY_BUDGET_MS }: RetryDeps,
   signal: AbortSignal,
 ): Promise<T> => {
-  const giveUpAt = clock.monotonic() + RETRY_BUDGET_MS;
+  const giveUpAt = clock.monotonic() + budgetMs;
   let isReread = false;
   let hasReread = false;
   for (let failures = 1; ; failures += 1) {

@@ -18,24 +18,50 @@ export type TokenBucketOptions = {
  */
 export type TakeTokens = (key: string, amount?: number) => number;
 
-/** Creates the buckets: each is full at first. */
-export const createTokenBuckets = ({
+/** What is in a bucket; below 0, it owes what it has given. */
+export type BucketLevel = {
+  readonly level: number;
+  /** On the monotonic clock. */
+  readonly at: number;
+};
+
+/** The levels of buckets that fill with time. */
+export type BucketLevels = {
+  /** As of now. */
+  readonly read: (key: string) => BucketLevel;
+  readonly set: (key: string, level: BucketLevel) => void;
+  /** @returns milliseconds until a bucket of this level has `amount` */
+  readonly computeWaitMs: (level: number, amount: number) => number;
+};
+
+/** Creates the levels: each bucket is full at first. */
+export const createBucketLevels = ({
   perSecond,
   burst,
   capacity,
   monotonic,
-}: TokenBucketOptions): TakeTokens => {
-  const buckets = createLruCache<{ readonly level: number; readonly at: number }>(capacity);
-  const computeLevel = (key: string, now: number): number => {
-    const bucket = buckets.get(key);
-    if (bucket === undefined) return burst;
-    return Math.min(burst, bucket.level + (Math.max(0, now - bucket.at) / 1000) * perSecond);
+}: TokenBucketOptions): BucketLevels => {
+  const buckets = createLruCache<BucketLevel>(capacity);
+  return {
+    read: (key) => {
+      const at = monotonic();
+      const bucket = buckets.get(key);
+      if (bucket === undefined) return { level: burst, at };
+      const filled = (Math.max(0, at - bucket.at) / 1000) * perSecond;
+      return { level: Math.min(burst, bucket.level + filled), at };
+    },
+    set: buckets.set,
+    computeWaitMs: (level, amount) => Math.ceil(((amount - level) / perSecond) * 1000),
   };
+};
+
+/** Creates the buckets: each is full at first. */
+export const createTokenBuckets = (options: TokenBucketOptions): TakeTokens => {
+  const levels = createBucketLevels(options);
   return (key, amount = 1) => {
-    const now = monotonic();
-    const level = computeLevel(key, now);
+    const { level, at } = levels.read(key);
     const isAvailable = level >= amount;
-    buckets.set(key, { level: isAvailable ? level - amount : level, at: now });
-    return isAvailable ? 0 : Math.ceil(((amount - level) / perSecond) * 1000);
+    levels.set(key, { level: isAvailable ? level - amount : level, at });
+    return isAvailable ? 0 : levels.computeWaitMs(level, amount);
   };
 };

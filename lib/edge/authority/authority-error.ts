@@ -76,7 +76,8 @@ export const toAuthorityError = (
   const { reason, error_description, policies = [], approval } = answer.value;
   const deciding = policies.length === 0 ? '' : ` (policies: ${policies.join(', ')})`;
   return new AuthorityError(status, reason, `${error_description}${deciding}`, {
-    ...{ retryAfterMs: waitMs ?? toWaitMs(approval), policies },
+    retryAfterMs: waitMs ?? toWaitMs(approval),
+    policies,
     ...(approval?.hold !== undefined && { holdMs: approval.hold * 1000 }),
     ...(approval !== undefined && {
       approval: { namespace: approval.namespace, name: approval.name },

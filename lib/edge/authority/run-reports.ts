@@ -33,7 +33,8 @@ export const createEndReportSender = createReportSender(
   ({ run, end, release, ticket, hasDelegated = false }: Omit<EndReport, 'until'>) => ({
     path: REVOKE_PATH,
     fields: {
-      ...{ token: run, reason: end },
+      token: run,
+      reason: end,
       ...(release !== undefined && { release }),
       ...(ticket !== undefined && { ticket }),
       ...(hasDelegated && { delegated: 'true' }),

@@ -219,13 +219,13 @@ describe('createAuditFiles on a failing disk', () => {
   it('refuses to continue in a FIFO with the name of the next file', async () => {
     const recorder = await startRecording({ maxFileBytes: 1 });
     execFileSync('mkfifo', [join(folder, NEWEST)]);
-    await expect(
-      (async () => {
-        await recorder.record(buildIntent('a'));
-        await recorder.record(buildIntent('b'));
-        await recorder.close();
-      })(),
-    ).rejects.toThrow('expected a regular file, got a FIFO');
+    const fifo = 'expected a regular file, got a FIFO';
+    const recordTwo = async (): Promise<void> => {
+      await recorder.record(buildIntent('a'));
+      await recorder.record(buildIntent('b'));
+    };
+    await expect(recordTwo()).rejects.toThrow(fifo);
+    await expect(recorder.close()).rejects.toThrow(fifo);
   });
 
   it('rejects records when another process writes to the file, without truncating it', async () => {

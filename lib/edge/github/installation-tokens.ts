@@ -2,7 +2,11 @@ import { signClientAssertion } from '../../grant/client-assertion.ts';
 import { parseJson } from '../../schema/json.ts';
 import { isMapping, toMapping } from '../../schema/mapping.ts';
 import { checkSecretText } from '../../upstreams/presentation.ts';
-import { SecretError, type SecretFetcher } from '../../upstreams/secret-fetcher.ts';
+import {
+  SecretError,
+  type SecretFetcher,
+  type SecretRequest,
+} from '../../upstreams/secret-fetcher.ts';
 import {
   getGitHubApi,
   type GitHubAppSource,
@@ -78,24 +82,18 @@ const readNames = (repositories: unknown): readonly string[] =>
 const isSame = (one: readonly string[], other: readonly string[]): boolean =>
   one.length === other.length && one.every((name) => other.includes(name));
 
-/**
- * Creates the source of GitHub App tokens: one installation token for each run, for exactly the repositories
- * that its statements name, deleted at its end.
- */
-export const createInstallationTokens = ({
-  readKey,
-  now,
-  caBundle,
-  send,
-}: GitHubDeps): SecretFetcher<GitHubAppSource> => {
-  const call = async (
+type ApiRequest = {
+  readonly method: 'POST' | 'DELETE';
+  readonly path: string;
+  readonly token: string;
+  readonly body?: unknown;
+};
+
+const createApiCall =
+  ({ caBundle, send }: GitHubDeps) =>
+  async (
     source: GitHubAppSource,
-    {
-      method,
-      path,
-      token,
-      body,
-    }: { method: 'POST' | 'DELETE'; path: string; token: string; body?: unknown },
+    { method, path, token, body }: ApiRequest,
   ): Promise<BufferedResponse> => {
     const url = `${getGitHubApi(source)}${path}`;
     try {
@@ -120,46 +118,81 @@ export const createInstallationTokens = ({
     }
   };
 
-  const refuse = ({ appId }: GitHubAppSource, status: number): SecretError =>
-    new SecretError(
-      status === 429 || status >= 500 ? 'secret_unavailable' : 'provider_refused',
-      `GitHub App ${appId}: the API answered ${status}`,
-    );
+const toStatusError = ({ appId }: GitHubAppSource, status: number): SecretError =>
+  new SecretError(
+    status === 429 || status >= 500 ? 'secret_unavailable' : 'provider_refused',
+    `GitHub App ${appId}: the API answered ${status}`,
+  );
+
+/** What a token must be for. */
+type TokenScope = {
+  readonly repositories: readonly string[];
+  readonly permissions: GitHubPermissions;
+};
+
+/** @throws SecretError if GitHub cannot issue a token for exactly these resources */
+const requireScope = (
+  source: GitHubAppSource,
+  { resources, level }: Pick<SecretRequest, 'resources' | 'level'>,
+): TokenScope => {
+  const culprit = `GitHub App ${source.appId}`;
+  const listed = listRepositories(resources);
+  if ('wide' in listed) {
+    const message = `${culprit}: expected owner and repository without wildcards, got ${listed.wide}`;
+    throw new SecretError('provider_refused', message);
+  }
+  const { repositories } = listed;
+  const permissions = level === 'Read' ? source.permissions.Read : source.permissions.Write;
+  if (permissions === undefined || repositories.length > MAX_REPOSITORIES) {
+    const message = `${culprit}: expected permissions for ${level}, and at most ${MAX_REPOSITORIES} repositories`;
+    throw new SecretError('provider_refused', message);
+  }
+  return { repositories, permissions };
+};
+
+/** The names were sent without owners: another owner's repository of the same name must not pass. */
+const isExactly = (
+  granted: { readonly repositories?: unknown; readonly permissions?: unknown },
+  { repositories, permissions }: TokenScope,
+): boolean =>
+  isSame(readNames(granted.repositories), repositories) &&
+  isWithin(granted.permissions, permissions);
+
+/**
+ * Creates the source of GitHub App tokens: one installation token for each run, for exactly the repositories
+ * that its statements name, deleted at its end.
+ */
+export const createInstallationTokens = (deps: GitHubDeps): SecretFetcher<GitHubAppSource> => {
+  const { readKey, now } = deps;
+  const call = createApiCall(deps);
 
   const remove = async (source: GitHubAppSource, token: string): Promise<void> => {
     const { status } = await call(source, { method: 'DELETE', path: '/installation/token', token });
     // 401: it expired, or was deleted before.
-    if (status !== 204 && status !== 401) throw refuse(source, status);
+    if (status !== 204 && status !== 401) throw toStatusError(source, status);
+  };
+
+  const requestToken = async (
+    source: GitHubAppSource,
+    { repositories, permissions }: TokenScope,
+  ): Promise<BufferedResponse> => {
+    const { origin } = new URL(getGitHubApi(source));
+    const { text } = await readKey(source.privateKey, { origin, form: 'pem' });
+    return call(source, {
+      method: 'POST',
+      path: `/app/installations/${source.installationId}/access_tokens`,
+      token: await signClientAssertion(text, { issuer: String(source.appId) }, now()),
+      body: { repositories: repositories.map((name) => name.split('/')[1]), permissions },
+    });
   };
 
   return {
-    fetch: async (source, { resources, level }) => {
+    fetch: async (source, request) => {
       const culprit = `GitHub App ${source.appId}`;
-      const listed = listRepositories(resources);
-      if ('wide' in listed) {
-        const message = `${culprit}: expected owner and repository without wildcards, got ${listed.wide}`;
-        throw new SecretError('provider_refused', message);
-      }
-      const { repositories } = listed;
-      const permissions = level === 'Read' ? source.permissions.Read : source.permissions.Write;
-      if (permissions === undefined || repositories.length > MAX_REPOSITORIES) {
-        const message = `${culprit}: expected permissions for ${level}, and at most ${MAX_REPOSITORIES} repositories`;
-        throw new SecretError('provider_refused', message);
-      }
-      const { origin } = new URL(getGitHubApi(source));
-      const { text } = await readKey(source.privateKey, { origin, form: 'pem' });
-      const response = await call(source, {
-        method: 'POST',
-        path: `/app/installations/${source.installationId}/access_tokens`,
-        token: await signClientAssertion(text, { issuer: String(source.appId) }, now()),
-        body: { repositories: repositories.map((name) => name.split('/')[1]), permissions },
-      });
-      if (response.status !== 201) throw refuse(source, response.status);
-      const {
-        token,
-        permissions: granted,
-        repositories: names,
-      } = toMapping(parseJson(response.body));
+      const scope = requireScope(source, request);
+      const response = await requestToken(source, scope);
+      if (response.status !== 201) throw toStatusError(source, response.status);
+      const { token, permissions, repositories } = toMapping(parseJson(response.body));
       if (typeof token !== 'string') {
         throw new SecretError('provider_refused', `${culprit}: expected a token`);
       }
@@ -169,12 +202,11 @@ export const createInstallationTokens = ({
         const message = `${culprit}: expected a token that a header can present`;
         throw new SecretError('secret_invalid', message);
       }
-      // The names were sent without owners: another owner's repository of the same name must not pass.
-      if (isSame(readNames(names), repositories) && isWithin(granted, permissions)) {
+      if (isExactly({ repositories, permissions }, scope)) {
         return { secret: token, revocation: token };
       }
       await remove(source, token);
-      const message = `${culprit}: expected a token for ${repositories.join(', ')} alone`;
+      const message = `${culprit}: expected a token for ${scope.repositories.join(', ')} alone`;
       throw new SecretError('provider_refused', message);
     },
     revoke: remove,

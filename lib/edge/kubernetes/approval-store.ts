@@ -7,7 +7,7 @@ import {
   type Approval,
   type ApprovalRequest,
 } from '../../contract/approvals.ts';
-import type { ApprovalStore } from '../../exchange/act-approval.ts';
+import type { ApprovalStore } from '../../exchange/approval-question.ts';
 import type { ApiClient } from './api-client.ts';
 import { createCustomResourceClient } from './custom-resources.ts';
 

@@ -39,7 +39,12 @@ export const watchConfigMap = (
     return { items: items ?? [], resourceVersion: metadata?.resourceVersion ?? '' };
   };
   return watchObjects<WatchedConfigMap>(kubernetes, {
-    ...{ culprit: `watch configmap ${name}`, path, fieldSelector, list, onError, backoffMs },
+    culprit: `watch configmap ${name}`,
+    path,
+    fieldSelector,
+    list,
+    onError,
+    backoffMs,
     readVersion: async () => (await list()).resourceVersion,
     onState: ([found]) => onState(found && toStored(found)),
     onSync: () => undefined,

@@ -28,6 +28,9 @@ export const watchCustomResources = (
   );
   return watchObjects(kubernetes, {
     ...options,
-    ...{ culprit: `watch ${options.plural}`, path, list, readVersion },
+    culprit: `watch ${options.plural}`,
+    path,
+    list,
+    readVersion,
   });
 };

@@ -50,7 +50,8 @@ export const createNamespaceObjects = (calls: ApiClient, namespace: string): Nam
   };
   const remove = (culprit: string, path: string, body: object) =>
     toOutcome(calls(`delete ${culprit}`, { method: 'DELETE', path, body }), 'removed', {
-      ...{ notFound: 'gone', conflict: 'gone' },
+      notFound: 'gone',
+      conflict: 'gone',
     });
   const create = (plural: string, body: object): Promise<'created' | 'exists'> =>
     toOutcome(

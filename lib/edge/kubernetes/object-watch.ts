@@ -112,7 +112,10 @@ export const watchObjects = <T extends WatchedObject>(
       onConnected();
       const startedAt = performance.now();
       const at = await watchOnce(kubernetes, {
-        ...{ ...options, watchSeconds, from, signal },
+        ...options,
+        watchSeconds,
+        from,
+        signal,
         applyEvent: (type, item) => {
           applyEvent(type, item as T);
           onSync(newest);

@@ -107,15 +107,20 @@ const toEvent = (
     apiVersion: 'v1',
     kind: 'Event',
     metadata: {
-      ...{ name: buildEventName(pod.name, key, at), namespace },
+      name: buildEventName(pod.name, key, at),
+      namespace,
       annotations: {
         [EVENT_CODE_ANNOTATION]: code,
         ...(requestId !== undefined && { [EVENT_REQUEST_ANNOTATION]: requestId }),
       },
     },
     involvedObject: { apiVersion: 'v1', kind: 'Pod', namespace, name: pod.name, uid: pod.uid },
-    ...{ type: 'Warning', reason, message: text + suffix, count: 1 },
-    ...{ firstTimestamp: time.replace(/\.\d+/, ''), lastTimestamp: time.replace(/\.\d+/, '') },
+    type: 'Warning',
+    reason,
+    message: text + suffix,
+    count: 1,
+    firstTimestamp: time.replace(/\.\d+/, ''),
+    lastTimestamp: time.replace(/\.\d+/, ''),
     source: { component: INSTALLED.authority, host: replica },
   };
 };

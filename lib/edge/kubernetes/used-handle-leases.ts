@@ -90,7 +90,10 @@ const readLease = ({ metadata, spec }: Lease): readonly UsedHandleLease[] => {
     ? []
     : [
         {
-          ...{ name: metadata.name, kind, endsAt, holder: spec?.holderIdentity ?? USED },
+          name: metadata.name,
+          kind,
+          endsAt,
+          holder: spec?.holderIdentity ?? USED,
           // Without the time of its use it is used up.
           usedAt: Date.parse(spec?.acquireTime ?? '') || 0,
         },

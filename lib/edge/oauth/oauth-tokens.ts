@@ -46,18 +46,10 @@ const readErrorCode = ({ body }: BufferedResponse): string => {
   return typeof error === 'string' && /^[a-z_]{1,64}$/.test(error) ? ` ${error}` : '';
 };
 
-/**
- * Creates the source of OAuth access tokens: one token for each run, by client credentials (RFC 6749, section
- * 4.4) or token exchange (RFC 8693), for one resource (RFC 8707), revoked at its end (RFC 7009).
- */
-export const createOAuthTokens = ({
-  readKey,
-  now,
-  createId,
-  send: sendForm,
-}: OAuthDeps): SecretFetcher<OAuthSource> => {
-  /** A secret or a key is read for the origin that gets it or what it signed. */
-  const proveClient = async (
+/** A secret or a key is read for the origin that gets it or what it signed. */
+const createClientProof =
+  ({ readKey, now, createId }: OAuthDeps) =>
+  async (
     { auth, key, clientId, tokenUrl }: OAuthSource,
     { signGrant, origin }: Pick<SecretRequest, 'signGrant' | 'origin'>,
   ): Promise<ClientProof> => {
@@ -80,13 +72,15 @@ export const createOAuthTokens = ({
     };
   };
 
-  const send = async (
+const createFormSender =
+  ({ send }: OAuthDeps) =>
+  async (
     { clientId, caBundle }: OAuthSource,
     url: string,
     { form, headers }: ClientProof,
   ): Promise<BufferedResponse> => {
     try {
-      return await sendForm({
+      return await send({
         method: 'POST',
         url,
         headers: { 'Content-Type': 'application/x-www-form-urlencoded', ...headers },
@@ -101,33 +95,48 @@ export const createOAuthTokens = ({
     }
   };
 
-  const refuse = (source: OAuthSource, url: string, response: BufferedResponse): SecretError => {
-    const { status } = response;
-    const code = status === 429 || status >= 500 ? 'secret_unavailable' : 'provider_refused';
-    const at = `oauth client ${source.clientId}: ${new URL(url).host}`;
-    return new SecretError(code, `${at} answered ${status}${readErrorCode(response)}`);
-  };
+const toStatusError = (
+  { clientId }: OAuthSource,
+  url: string,
+  response: BufferedResponse,
+): SecretError => {
+  const { status } = response;
+  const code = status === 429 || status >= 500 ? 'secret_unavailable' : 'provider_refused';
+  const at = `oauth client ${clientId}: ${new URL(url).host}`;
+  return new SecretError(code, `${at} answered ${status}${readErrorCode(response)}`);
+};
 
+/** @throws SecretError */
+const readAccessToken = ({ clientId }: OAuthSource, { body }: BufferedResponse): string => {
+  const { access_token: token, token_type: type } = toMapping(parseJson(body));
+  if (typeof token !== 'string' || String(type).toLowerCase() !== 'bearer') {
+    const message = `oauth client ${clientId}: expected a bearer token`;
+    throw new SecretError('provider_refused', message);
+  }
+  if (checkSecretText(token) !== undefined) {
+    const message = `oauth client ${clientId}: expected a token that a header can present`;
+    throw new SecretError('secret_invalid', message);
+  }
+  return token;
+};
+
+/**
+ * Creates the source of OAuth access tokens: one token for each run, by client credentials (RFC 6749, section
+ * 4.4) or token exchange (RFC 8693), for one resource (RFC 8707), revoked at its end (RFC 7009).
+ */
+export const createOAuthTokens = (deps: OAuthDeps): SecretFetcher<OAuthSource> => {
+  const proveClient = createClientProof(deps);
+  const send = createFormSender(deps);
   return {
     fetch: async (source, { signGrant }) => {
-      const { tokenUrl, clientId } = source;
+      const { tokenUrl } = source;
       const { origin } = new URL(tokenUrl);
       const { form, headers } = await proveClient(source, { signGrant, origin });
       const request = await buildTokenRequest(source, signGrant);
       const response = await send(source, tokenUrl, { headers, form: { ...request, ...form } });
-      if (response.status !== 200) throw refuse(source, tokenUrl, response);
-      const { access_token: token, token_type: type } = toMapping(parseJson(response.body));
-      if (typeof token !== 'string' || String(type).toLowerCase() !== 'bearer') {
-        const message = `oauth client ${clientId}: expected a bearer token`;
-        throw new SecretError('provider_refused', message);
-      }
-      if (checkSecretText(token) !== undefined) {
-        const message = `oauth client ${clientId}: expected a token that a header can present`;
-        throw new SecretError('secret_invalid', message);
-      }
-      return source.revocationUrl === undefined
-        ? { secret: token }
-        : { secret: token, revocation: token };
+      if (response.status !== 200) throw toStatusError(source, tokenUrl, response);
+      const secret = readAccessToken(source, response);
+      return source.revocationUrl === undefined ? { secret } : { secret, revocation: secret };
     },
     revoke: async (source, revocation, signGrant) => {
       const { revocationUrl } = source;
@@ -136,7 +145,7 @@ export const createOAuthTokens = ({
       const { form, headers } = await proveClient(source, { signGrant, origin });
       const token = { token: revocation, token_type_hint: 'access_token' };
       const response = await send(source, revocationUrl, { headers, form: { ...form, ...token } });
-      if (response.status !== 200) throw refuse(source, revocationUrl, response);
+      if (response.status !== 200) throw toStatusError(source, revocationUrl, response);
     },
   };
 };
