@@ -36,7 +36,8 @@ import {
 import { AUTHORITY_SCHEMAS } from './api-schemas.ts';
 
 const token: JsonSchema = {
-  ...{ type: 'string', pattern: String.raw`^[\w.-]{1,16384}$` },
+  type: 'string',
+  pattern: String.raw`^[\w.-]{1,16384}$`,
   description: "The pod's projected token.",
 };
 const ticket: JsonSchema = { type: 'string', description: 'Of the answer that started the run.' };
@@ -44,7 +45,8 @@ const run: JsonSchema = { type: 'string', pattern: String.raw`^[\w-]{1,64}$` };
 const podTokenType: JsonSchema = { const: JWT_TYPE };
 
 const describeEmbedded = (schema: JsonSchema): JsonSchema => ({
-  ...{ type: 'string', contentMediaType: 'application/json' },
+  type: 'string',
+  contentMediaType: 'application/json',
   contentSchema: schema,
 });
 
@@ -184,7 +186,8 @@ const receiveSignal: ApiOperation = {
     202: { description: 'Received. Without a body.' },
     400: { description: 'Refused.', content: describeJson(refer('SignalError')) },
     default: {
-      ...{ ...REFUSED, description: 'Too many, too large, or unavailable.' },
+      ...REFUSED,
+      description: 'Too many, too large, or unavailable.',
       content: describeJson(refer('SignalFailure')),
     },
   },
@@ -209,7 +212,8 @@ const describeDocument = (
   summary: string,
   schema: JsonSchema,
 ): ApiOperation => ({
-  ...{ operationId, summary },
+  operationId,
+  summary,
   responses: answer('The document.', schema),
 });
 

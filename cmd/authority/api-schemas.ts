@@ -121,7 +121,9 @@ const gatedCall = describeObject(
   {
     bytes: { ...count, description: 'Of the body. Absent: not known.' },
     arguments: {
-      ...{ type: 'object', additionalProperties: text, maxProperties: MAX_CALL_ARGUMENTS },
+      type: 'object',
+      additionalProperties: text,
+      maxProperties: MAX_CALL_ARGUMENTS,
       description: 'Strings of the body by JSON pointer.',
     },
     content: describeObject({
@@ -169,7 +171,8 @@ const proposal = describeObject(
   },
   {
     reason: {
-      ...{ type: 'string', maxLength: MAX_PROPOSAL_REASON_LENGTH },
+      type: 'string',
+      maxLength: MAX_PROPOSAL_REASON_LENGTH,
       description: "The agent's own words.",
     },
   },

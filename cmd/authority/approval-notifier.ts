@@ -107,7 +107,12 @@ const sendNotice = async (
     ...buildWebhookHeaders({ id, now: now(), body }, key),
   };
   const { status } = await send({
-    ...{ method: 'POST', url, headers, body, timeoutMs: TIMEOUT_MS, maxBodyBytes: MAX_BODY_BYTES },
+    method: 'POST',
+    url,
+    headers,
+    body,
+    timeoutMs: TIMEOUT_MS,
+    maxBodyBytes: MAX_BODY_BYTES,
     ...(caBundle !== undefined && { caBundle }),
   });
   return status;

@@ -146,7 +146,7 @@ describe('a process that was killed before it published a head', () => {
 
 describe('a volume of 64 MiB', () => {
   it('never fills, whatever one namespace requests, and nothing of the others is refused', async () => {
-    // `make e2e-full` records a million.
-    await floodVolume(40_000);
+    // `make e2e-full` records a million on a larger volume.
+    await floodVolume(10_000, 16 * MIB);
   });
 });

@@ -97,7 +97,9 @@ export const startAudit = async (config: AuditConfig, deps: AuditDeps): Promise<
     auditFolder === ''
       ? undefined
       : await createAuditFiles({
-          ...{ folder: auditFolder, maxFileBytes, now: clock.now },
+          folder: auditFolder,
+          maxFileBytes,
+          now: clock.now,
           maxFileAgeMs: (retention.retainMs ?? Infinity) / FILES_IN_LIMIT,
         });
   const standardOutput = createStandardOutputSink(output);
@@ -122,13 +124,20 @@ export const startAudit = async (config: AuditConfig, deps: AuditDeps): Promise<
   await publisher.publishHead();
   const exports = files !== undefined && isExporting ? createFileExports(files) : undefined;
   const pruning = createFilePruning(files, retention, {
-    ...{ recorder, publisher, keys, clock },
+    recorder,
+    publisher,
+    keys,
+    clock,
     ...(exports !== undefined && { exports }),
   });
   const onPruneFailure = (error: unknown) =>
     log.warn('audit file not removed', toErrorFields(error));
   const loop = startAuditLoop({
-    ...{ publisher, ...pruning, onPruneFailure, onFailure: logFailure, random },
+    publisher,
+    ...pruning,
+    onPruneFailure,
+    onFailure: logFailure,
+    random,
   });
   return {
     record: async (event) => {
@@ -205,7 +214,11 @@ const createFilePruning = (
   // Not all members: the ends of the files are large, and are used only at the start.
   const { listClosed, usedBytes, read, readNewestFirst, remove } = files;
   const prune = createPruner(retention, {
-    ...{ listClosed, usedBytes, read, readNewestFirst, remove },
+    listClosed,
+    usedBytes,
+    read,
+    readNewestFirst,
+    remove,
     published: publisher.published,
     recordRemoval: recorder.prune,
     publicKeys: readPublicKeys(keys.sealing.publicKey),

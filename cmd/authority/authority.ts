@@ -28,7 +28,7 @@ import { createComponents, type Components } from './components.ts';
 import type { AuthorityConfig } from './config.ts';
 import { createAuthorityRoutes } from './routes.ts';
 import { createTrustedBundlesReader } from './trust-bundle-users.ts';
-import { createWatchSyncs } from './watches.ts';
+import { createWatchSyncs, type WatchSyncs } from './watches.ts';
 
 export type AuthorityDeps = {
   readonly cluster: ClusterClient;
@@ -94,19 +94,7 @@ export const startAuthority = async (
       samplerRatio: config.tracingSamplerRatio,
       program: 'authority',
     }));
-  const metrics = createAuthorityMetrics({
-    now: clock.now,
-    secondsSinceSync: {
-      taskpolicies: syncs.policies.ageSeconds,
-      revocations: syncs.revocations.ageSeconds,
-      upstreams: syncs.upstreams.ageSeconds,
-      'injection-templates': syncs.templates.ageSeconds,
-    },
-    transmitters: config.platform.authority.signals.transmitters.map(({ issuer }) => issuer),
-    readAuditVolume: async () =>
-      config.auditFolder === '' ? undefined : readVolumeSpace(config.auditFolder),
-    readIds: () => ({ request: getRequestId(), trace: tracing.traceId() }),
-  });
+  const metrics = createMetrics(config, { clock, syncs, tracing });
   const budget = createAuditBudget(config.namespaceAuditMebibytes * MIB, clock);
   const audit = { ...createAuditHealth(metrics, log), composed: budget.charge };
   const readiness = createReadiness(CONDITIONS, clock);
@@ -125,7 +113,11 @@ export const startAuthority = async (
     onFailure: (error) => log.warn('authority cannot start yet', toErrorFields(error)),
   });
   const components = createComponents(config, {
-    ...{ ...deps, prerequisites, metrics, syncs, budget },
+    ...deps,
+    prerequisites,
+    metrics,
+    syncs,
+    budget,
     tracing,
   });
   readiness.setChecks({
@@ -139,7 +131,11 @@ export const startAuthority = async (
   const { authority } = config.platform;
   return telemetry.serve({
     handler: createAuthorityRoutes({
-      ...{ ...components.routes, authority, metrics, log, clock },
+      ...components.routes,
+      authority,
+      metrics,
+      log,
+      clock,
       tracing,
     }),
     limits: { connections: config.connections, perPeer: config.connectionsPerPeer },
@@ -156,6 +152,27 @@ export const startAuthority = async (
     },
   });
 };
+
+const createMetrics = (
+  { platform, auditFolder }: AuthorityConfig,
+  {
+    clock,
+    syncs,
+    tracing,
+  }: { readonly clock: Clock; readonly syncs: WatchSyncs; readonly tracing: Tracing },
+): AuthorityMetrics =>
+  createAuthorityMetrics({
+    now: clock.now,
+    secondsSinceSync: {
+      taskpolicies: syncs.policies.ageSeconds,
+      revocations: syncs.revocations.ageSeconds,
+      upstreams: syncs.upstreams.ageSeconds,
+      'injection-templates': syncs.templates.ageSeconds,
+    },
+    transmitters: platform.authority.signals.transmitters.map(({ issuer }) => issuer),
+    readAuditVolume: async () => (auditFolder === '' ? undefined : readVolumeSpace(auditFolder)),
+    readIds: () => ({ request: getRequestId(), trace: tracing.traceId() }),
+  });
 
 /** Webhooks receive a new CA by a watch, and inject the previous trust bundle until then. */
 const PROPAGATION_MS = 60_000;

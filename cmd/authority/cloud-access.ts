@@ -86,7 +86,8 @@ export const createCloudAccess = (
     ...(auditExport !== undefined && {
       uploadAuditFile: createAuditFileUpload(
         {
-          ...{ ...cloud, ...toEndpoint(auditExport.endpoint) },
+          ...cloud,
+          ...toEndpoint(auditExport.endpoint),
           region: auditExport.region ?? cloud.region,
         },
         { ...auditExport, ownKeys: ownKeys({ name: 'publisher', role: auditExport.role }) },

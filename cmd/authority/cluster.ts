@@ -151,7 +151,9 @@ export const createClusterClient = (
     readOwnName: () => readOwnUsername(calls),
     createRoleLease: (name, durationSeconds) =>
       createRoleLease(calls, {
-        ...{ namespace, name, durationSeconds },
+        namespace,
+        name,
+        durationSeconds,
         holder: `${podName}.${randomUUID()}`,
         clock: { now, monotonic },
       }),

@@ -58,7 +58,6 @@ export const startDatabaseRoles = (deps: DatabaseRolesDeps): DatabaseRoles => {
   const { monotonic } = clock;
   const ended = createEndedRuns(deps);
   const servers = createDatabaseServers({ listDatabases, monotonic });
-  const sweep = createSweep({ ...deps, hasEnded: ended.has });
   const loops = new Map<string, ReconcileLoop>();
 
   const remove = ({ key, upstream: { name } }: DatabaseServer): void => {
@@ -67,35 +66,11 @@ export const startDatabaseRoles = (deps: DatabaseRolesDeps): DatabaseRoles => {
     servers.forget(key);
     if (!servers.hasName(name)) metrics.databaseRolesCounted(name, undefined);
   };
-  const count = ({ upstream: { name }, goneSince }: DatabaseServer, left: RolesLeft): void => {
-    // The name may be that of a new Upstream.
-    if (goneSince !== undefined && servers.hasName(name)) return;
-    const { active, overdue } = left;
-    metrics.databaseRolesCounted(name, { active, overdue });
-  };
-  const sweepServer = async (server: DatabaseServer): Promise<RolesLeft | undefined> => {
-    let found: RolesLeft | undefined;
-    await sweep(server.upstream, {
-      isGone: server.goneSince !== undefined,
-      onLeft: (left) => {
-        found = left;
-        count(server, left);
-      },
-    });
-    return found;
-  };
-  const reconcile = async (server: DatabaseServer): Promise<void> => {
-    const { goneSince = Infinity } = server;
-    const goneMs = monotonic() - goneSince;
-    try {
-      const left = await sweepServer(server);
-      if (goneMs >= SETTLE_MS && left?.own === 0) remove(server);
-    } catch (error) {
-      // Its server or its Secret may be gone as well. No role can log in any more, and no session is left.
-      if (goneMs >= Math.max(deps.maxLifetimeSeconds * 1000, SETTLE_MS)) remove(server);
-      throw error;
-    }
-  };
+  const reconcile = createServerPass(deps, {
+    hasEnded: ended.has,
+    hasName: servers.hasName,
+    remove,
+  });
   const startLoop = (key: string): ReconcileLoop =>
     startReconcileLoop({
       reconcile: async () => {
@@ -121,14 +96,8 @@ export const startDatabaseRoles = (deps: DatabaseRolesDeps): DatabaseRoles => {
     }
   };
 
-  let pending: NodeJS.Timeout | undefined;
   const unsubscribes = [
-    deps.revocations.subscribe(() => {
-      pending ??= setTimeout(() => {
-        pending = undefined;
-        wake(() => true);
-      }, WAKE_DELAY_MS).unref();
-    }),
+    subscribeInBursts(deps.revocations, () => wake(() => true)),
     subscribeUpstreams(() => wake(({ goneSince }) => goneSince !== undefined)),
   ];
   const timer = setInterval(() => wake(() => false), PASS_MS).unref();
@@ -145,9 +114,75 @@ export const startDatabaseRoles = (deps: DatabaseRolesDeps): DatabaseRoles => {
     stop: () => {
       for (const unsubscribe of unsubscribes) unsubscribe();
       clearInterval(timer);
-      clearTimeout(pending);
       for (const loop of loops.values()) loop.stop();
     },
+  };
+};
+
+/** Creates one pass: it ends the roles at a server whose runs have ended. */
+const createServerPass = (
+  deps: DatabaseRolesDeps,
+  {
+    hasEnded,
+    hasName,
+    remove,
+  }: {
+    readonly hasEnded: (run: string) => boolean;
+    /** Whether an Upstream has this name now. */
+    readonly hasName: (name: string) => boolean;
+    /** Ends the loop of a server that has no role left. */
+    readonly remove: (server: DatabaseServer) => void;
+  },
+) => {
+  const { monotonic } = deps.clock;
+  const sweep = createSweep({ ...deps, hasEnded });
+
+  const count = ({ upstream: { name }, goneSince }: DatabaseServer, left: RolesLeft): void => {
+    // The name may be that of a new Upstream.
+    if (goneSince !== undefined && hasName(name)) return;
+    const { active, overdue } = left;
+    deps.metrics.databaseRolesCounted(name, { active, overdue });
+  };
+  const sweepServer = async (server: DatabaseServer): Promise<RolesLeft | undefined> => {
+    let found: RolesLeft | undefined;
+    await sweep(server.upstream, {
+      isGone: server.goneSince !== undefined,
+      onLeft: (left) => {
+        found = left;
+        count(server, left);
+      },
+    });
+    return found;
+  };
+  return async (server: DatabaseServer): Promise<void> => {
+    const { goneSince = Infinity } = server;
+    const goneMs = monotonic() - goneSince;
+    try {
+      const left = await sweepServer(server);
+      if (goneMs >= SETTLE_MS && left?.own === 0) remove(server);
+    } catch (error) {
+      // Its server or its Secret may be gone as well. No role can log in any more, and no session is left.
+      if (goneMs >= Math.max(deps.maxLifetimeSeconds * 1000, SETTLE_MS)) remove(server);
+      throw error;
+    }
+  };
+};
+
+/** Calls the listener once for a burst of changes. @returns unsubscribes */
+const subscribeInBursts = (
+  { subscribe }: Pick<RevocationWatch, 'subscribe'>,
+  listener: () => void,
+): (() => void) => {
+  let pending: NodeJS.Timeout | undefined;
+  const unsubscribe = subscribe(() => {
+    pending ??= setTimeout(() => {
+      pending = undefined;
+      listener();
+    }, WAKE_DELAY_MS).unref();
+  });
+  return () => {
+    unsubscribe();
+    clearTimeout(pending);
   };
 };
 

@@ -75,16 +75,7 @@ export const createEventStreams = (deps: EventStreamsDeps): EventStreams => {
   const registry = createStreamRegistry({ onJoin: owners.join, onLeave: owners.leave });
   let isDraining = false;
 
-  const sendRevocations = (stream: Stream): void => {
-    const { pod, followed } = stream;
-    const own = owners.ownedBy(pod.podUid);
-    const active = revocations.index().forPod(pod, clock.now(), { own, followed });
-    const line =
-      active.length === 0 ? NOTHING_REVOKED : renderLine({ type: 'revocations', active });
-    if (line === stream.lastLine) return;
-    stream.lastLine = line;
-    writeLine(stream, line);
-  };
+  const { sendRevocations, sendPolicies } = createSenders(deps, owners);
   const removeStream = (stream: Stream): void => {
     registry.remove(stream);
     onCount(registry.all.size);
@@ -110,10 +101,6 @@ export const createEventStreams = (deps: EventStreamsDeps): EventStreams => {
     owners.replace(runRevocations.filter((revocation) => !isCompletionBy(revocation, deps.by)));
     search.run();
     registry.all.forEach(sendRevocations);
-  };
-  const sendPolicies = (stream: Stream): void => {
-    const version = deps.policies.getVersion();
-    if (version !== undefined) writeLine(stream, renderLine({ type: 'policies', version }));
   };
   const unsubscribePolicies = deps.policies.subscribe(() => registry.all.forEach(sendPolicies));
   const unsubscribe = revocations.subscribe(applyRevocations);
@@ -166,6 +153,25 @@ export const createEventStreams = (deps: EventStreamsDeps): EventStreams => {
     },
   };
 };
+
+/** Creates what writes the state to a stream. */
+const createSenders = ({ revocations, policies, clock }: EventStreamsDeps, owners: RunOwners) => ({
+  /** Nothing if the stream has these revocations already. */
+  sendRevocations: (stream: Stream): void => {
+    const { pod, followed } = stream;
+    const own = owners.ownedBy(pod.podUid);
+    const active = revocations.index().forPod(pod, clock.now(), { own, followed });
+    const line =
+      active.length === 0 ? NOTHING_REVOKED : renderLine({ type: 'revocations', active });
+    if (line === stream.lastLine) return;
+    stream.lastLine = line;
+    writeLine(stream, line);
+  },
+  sendPolicies: (stream: Stream): void => {
+    const version = policies.getVersion();
+    if (version !== undefined) writeLine(stream, renderLine({ type: 'policies', version }));
+  },
+});
 
 /** Sends each stream a heartbeat every {@link HEARTBEAT_INTERVAL_MS}, a tenth of them at a time. */
 const startHeartbeats = ({ all }: StreamRegistry, beat: (stream: Stream) => void) => {

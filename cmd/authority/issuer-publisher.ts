@@ -100,8 +100,11 @@ export const createReadFailureReporter =
     onFailure(message, error);
     if (!(error instanceof LoggableError)) return;
     emitPodEvent({
-      ...{ namespace, pod: { name: podName, uid: '' }, message: `${url}: ${error.message}` },
-      ...{ reason: 'IssuerUnreachable', code: 'issuer_unreachable' },
+      namespace,
+      pod: { name: podName, uid: '' },
+      message: `${url}: ${error.message}`,
+      reason: 'IssuerUnreachable',
+      code: 'issuer_unreachable',
     }).catch((failure: unknown) => onFailure('event not written', failure));
   };
 

@@ -64,12 +64,11 @@ type FollowedRun = {
  */
 export const startOrphanedRuns = (deps: OrphanedRunDeps): OrphanedRuns => {
   const { clock, random, onFailure, schedule } = deps;
-  const followed = new Map<string, FollowedRun>();
+  const followed = createFollowedRuns();
 
   const forgetEnded = (): void => {
-    const now = clock.now();
-    for (const { spec } of deps.revocations.index().runRevocations) followed.delete(spec.run ?? '');
-    for (const [run, { deadline }] of followed) if (deadline <= now) followed.delete(run);
+    for (const { spec } of deps.revocations.index().runRevocations) followed.forget(spec.run ?? '');
+    followed.forgetExpired(clock.now());
   };
   /** @returns false if too many runs of its namespace ended; then it is tried again */
   const endRun = async (run: string, orphan: FollowedRun): Promise<boolean> => {
@@ -79,7 +78,7 @@ export const startOrphanedRuns = (deps: OrphanedRunDeps): OrphanedRuns => {
     const caller = { namespace, serviceAccount, pod: { name: pod, uid: podUid } };
     const { hasDelegated } = orphan;
     if (!(await deps.reportRunEnd({ run, end: 'terminated', caller, hasDelegated }))) return false;
-    followed.delete(run);
+    followed.forget(run);
     deps.onEnded({ run, namespace, pod });
     return true;
   };
@@ -97,7 +96,7 @@ export const startOrphanedRuns = (deps: OrphanedRunDeps): OrphanedRuns => {
     if (!deps.revocations.isCurrent()) return ORPHAN_CHECK_MS;
     forgetEnded();
     // A run that starts while pods are listed may be of a pod that the list does not have yet.
-    const known = [...followed];
+    const known = followed.list();
     if (known.length === 0) return ORPHAN_CHECK_MS;
     const began = clock.monotonic();
     const running = await deps.listRunningPods();
@@ -115,42 +114,62 @@ export const startOrphanedRuns = (deps: OrphanedRunDeps): OrphanedRuns => {
     return isSoon ? ORPHAN_CONFIRM_MS : Math.max(pauseMs, ORPHAN_CHECK_MS);
   };
   const loop = startReconcileLoop({
-    ...{ reconcile, random, ...(schedule && { schedule }) },
+    reconcile,
+    random,
+    ...(schedule && { schedule }),
     onFailure: (error) => onFailure('pods of runs not listed', error),
     retry: { firstMs: ORPHAN_CHECK_MS, maxMs: 4 * ORPHAN_CHECK_MS },
   });
 
-  const follow = (event: AuditEvent, hasDelegated: boolean): void => {
-    const { actor, run, task, chain, decision, scope, deadline = scope?.deadline } = event;
-    if (actor === undefined || run === undefined || deadline === undefined) return;
-    const known = followed.get(run);
-    if (known !== undefined) {
-      known.hasDelegated ||= hasDelegated;
-      return;
-    }
-    const start = { hasDelegated, isMissing: false, isRecorded: false };
-    const members = {
-      ...{ actor, run },
-      ...(task !== undefined && { task }),
-      ...(chain !== undefined && { chain }),
-      ...(decision !== undefined && { decision }),
-    };
-    followed.set(run, { members, deadline, ...start });
-    const [oldest] = followed.keys();
-    if (followed.size > MAX_FOLLOWED && oldest !== undefined) followed.delete(oldest);
-  };
   return {
     observe: (event) => {
       const isDenied = deps.roles.includes(event.scope?.role ?? '');
-      if (event.kind === 'run.issued' && isDenied) follow(event, false);
-      if (event.kind === 'delegation.minted') follow(event, true);
-      if (event.kind === 'run.ended') followed.delete(event.run ?? '');
+      if (event.kind === 'run.issued' && isDenied) followed.follow(event, false);
+      if (event.kind === 'delegation.minted') followed.follow(event, true);
+      if (event.kind === 'run.ended') followed.forget(event.run ?? '');
     },
     stop: loop.stop,
   };
 };
 
+/** The runs that are followed, the oldest first. */
+const createFollowedRuns = () => {
+  const followed = new Map<string, FollowedRun>();
+  return {
+    list: (): readonly [string, FollowedRun][] => [...followed],
+    has: (run: string): boolean => followed.has(run),
+    forget: (run: string): void => void followed.delete(run),
+    forgetExpired: (now: number): void => {
+      for (const [run, { deadline }] of followed) if (deadline <= now) followed.delete(run);
+    },
+    follow: (event: AuditEvent, hasDelegated: boolean): void => {
+      const { actor, run, task, chain, decision, scope, deadline = scope?.deadline } = event;
+      if (actor === undefined || run === undefined || deadline === undefined) return;
+      const known = followed.get(run);
+      if (known !== undefined) {
+        known.hasDelegated ||= hasDelegated;
+        return;
+      }
+      const members = {
+        actor,
+        run,
+        ...(task !== undefined && { task }),
+        ...(chain !== undefined && { chain }),
+        ...(decision !== undefined && { decision }),
+      };
+      const start = { hasDelegated, isMissing: false, isRecorded: false };
+      followed.set(run, { members, deadline, ...start });
+      const [oldest] = followed.keys();
+      if (followed.size > MAX_FOLLOWED && oldest !== undefined) followed.delete(oldest);
+    },
+  };
+};
+
 const buildEndEvent = ({ members, deadline }: FollowedRun, at: number): AuditEvent => ({
-  ...{ kind: 'run.ended', at, ...members, deadline, reason: 'terminated' },
+  kind: 'run.ended',
+  at,
+  ...members,
+  deadline,
+  reason: 'terminated',
   message: 'the pod has ended, and no end of this run was published',
 });

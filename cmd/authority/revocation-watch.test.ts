@@ -272,11 +272,11 @@ describe('what a replica remembers', () => {
     revocations: [buildRevocation('one', { namespace: 'research' })],
   };
 
-  it('is each state with the version of the store, and that version every minute', () => {
+  it('is each state with the version of the store, and that version every ten seconds', () => {
     const { sendState, sendSync, advanceTime, memories } = startTestWatch();
     sendState(one);
     expect(memories).toEqual([{ ...remembered, version: '8' }]);
-    advanceTime(59_999);
+    advanceTime(9_999);
     sendSync('9');
     expect(memories).toHaveLength(1);
     advanceTime(1);

@@ -12,7 +12,7 @@ import {
 } from '../../lib/revocation/matching.ts';
 import { buildObservedEvents } from '../../lib/revocation/observed-revocations.ts';
 import { readRevocation } from '../../lib/revocation/revocation.ts';
-import { computeBackoffMs } from '../../lib/async/backoff.ts';
+import { createWatchBackoff } from '../../lib/server/watch-backoff.ts';
 import type { WatchSync } from '../../lib/server/watch-sync.ts';
 import type { OnFailure } from './failures.ts';
 import { createAuditQueue } from './audit-queue.ts';
@@ -58,8 +58,11 @@ export type RevocationWatchDeps = Pick<
 const RETRY = { firstMs: 250, maxMs: 10_000 };
 /** The API server confirms a watch every 20 s. */
 export const STALE_AFTER_SECONDS = 60;
-/** A restore is recognized by the version of the store, so that is remembered even if no Revocation changes. */
-const REMEMBER_EVERY_MS = 60_000;
+/**
+ * A restore is recognized by the version of the store, so that is remembered even if no Revocation changes: each time that
+ * the API server confirms the watch. A restored store that overtakes it before the next start passes for one that continued.
+ */
+const REMEMBER_EVERY_MS = 10_000;
 /** Maximum delay of a Node.js timer. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -68,53 +71,29 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
  * store lacks stay in force and are created again: only a deletion lifts a Revocation.
  */
 export const watchRevocations = (deps: RevocationWatchDeps): RevocationWatch => {
-  const { memory, sync, clock, random, onFailure } = deps;
-  const { remembered } = memory;
+  const { sync, clock, random, onFailure } = deps;
+  const { remembered } = deps.memory;
   const listeners = new Set<() => void>();
   const records = createAuditQueue(deps);
   const lost = createLostRevocations(deps);
-  const parsed = new WeakMap<object, Result<Revocation>>();
+  const readAll = createStoredReader();
+  const memory = createStateMemory(deps);
   let index = indexRevocations([]);
   let known: ReadonlySet<string> | undefined;
   let unreadable: readonly string[] = [];
-  let untilTimer: NodeJS.Timeout | undefined;
   let hasMissing = false;
-  let rememberedAt = -Infinity;
-  let rememberedVersion = '';
 
   const notify = (): void => listeners.forEach((listener) => listener());
-  const awaitUntil = (all: readonly Revocation[]): void => {
-    clearTimeout(untilTimer);
-    const now = clock.now();
-    const ends = all.map(({ spec }) => Date.parse(spec.until ?? '')).filter((end) => end > now);
-    if (ends.length === 0) return;
-    const nextMs = Math.min(ends.reduce((one, other) => Math.min(one, other)) - now, MAX_TIMER_MS);
-    untilTimer = setTimeout(() => {
-      awaitUntil(all);
-      notify();
-    }, nextMs);
-    untilTimer.unref();
-  };
-  /** Each change delivers all resources; unchanged ones are the same objects. */
-  const parseStored = (stored: object): Result<Revocation> => {
-    const result = parsed.get(stored) ?? readRevocation(stored);
-    parsed.set(stored, result);
-    return result;
-  };
+  const untilTimer = createUntilTimer(clock, notify);
   const listInForce = (): readonly Revocation[] =>
     known === undefined ? (remembered?.revocations ?? []) : index.all;
   /** What was lost is remembered at the version before, until it exists again. */
   const remember = (version: string): void => {
-    if (known === undefined || hasMissing) return;
-    rememberedAt = clock.monotonic();
-    rememberedVersion = version;
-    memory.remember({ version, revocations: index.all });
+    if (known !== undefined && !hasMissing) memory.remember(version, index.all);
   };
   const applyState = (all: readonly object[], origin: StateOrigin): void => {
-    const results = all.map(parseStored);
-    const faults = results.flatMap((result) => (result.ok ? [] : result.faults));
-    const revocations = results.flatMap((result) => (result.ok ? [result.value] : []));
-    unreadable = faults.map(formatFieldError);
+    const { revocations, faults } = readAll(all);
+    unreadable = faults;
     if (origin.isRestored) lost.addMissing(listInForce(), revocations);
     const missing = lost.listMissing(revocations);
     const inForce = [...revocations, ...missing];
@@ -124,7 +103,7 @@ export const watchRevocations = (deps: RevocationWatchDeps): RevocationWatch => 
     records.add(buildObservedEvents(revocations, { known, by: deps.by, now: clock.now() }));
     known = new Set(revocations.map(({ uid }) => uid));
     remember(origin.version);
-    awaitUntil(inForce);
+    untilTimer.start(inForce);
     notify();
   };
   const findGap = (): string | undefined => {
@@ -139,13 +118,11 @@ export const watchRevocations = (deps: RevocationWatchDeps): RevocationWatch => 
     onState: applyState,
     onSync: (version) => {
       sync.markSynced();
-      const isDue = clock.monotonic() - rememberedAt >= REMEMBER_EVERY_MS;
-      // The state of a restored store comes after its version.
-      if (isDue && !isRestored(rememberedVersion, version)) remember(version);
+      if (memory.isDue(version)) remember(version);
     },
     ...(remembered !== undefined && { lastVersion: remembered.version }),
     onError: (error) => onFailure('revocation watch disconnected', error),
-    backoffMs: (attempt) => computeBackoffMs(attempt, { ...RETRY, random }),
+    backoffMs: createWatchBackoff(random, RETRY),
   });
 
   return {
@@ -165,7 +142,59 @@ export const watchRevocations = (deps: RevocationWatchDeps): RevocationWatch => 
       stopWatch();
       records.stop();
       lost.stop();
-      clearTimeout(untilTimer);
+      untilTimer.stop();
     },
+  };
+};
+
+/** Each change delivers all resources; unchanged ones are the same objects. */
+const createStoredReader = () => {
+  const parsed = new WeakMap<object, Result<Revocation>>();
+  const read = (stored: object): Result<Revocation> => {
+    const result = parsed.get(stored) ?? readRevocation(stored);
+    parsed.set(stored, result);
+    return result;
+  };
+  return (all: readonly object[]) => {
+    const results = all.map(read);
+    return {
+      revocations: results.flatMap((result) => (result.ok ? [result.value] : [])),
+      faults: results.flatMap((result) => (result.ok ? [] : result.faults)).map(formatFieldError),
+    };
+  };
+};
+
+/** Calls `notify` at each `until` that passes. */
+const createUntilTimer = ({ now }: Pick<Clock, 'now'>, notify: () => void) => {
+  let timer: NodeJS.Timeout | undefined;
+  const start = (all: readonly Revocation[]): void => {
+    clearTimeout(timer);
+    const at = now();
+    const ends = all.map(({ spec }) => Date.parse(spec.until ?? '')).filter((end) => end > at);
+    if (ends.length === 0) return;
+    const nextMs = Math.min(ends.reduce((one, other) => Math.min(one, other)) - at, MAX_TIMER_MS);
+    timer = setTimeout(() => {
+      start(all);
+      notify();
+    }, nextMs);
+    timer.unref();
+  };
+  return { start, stop: () => clearTimeout(timer) };
+};
+
+/** What the next process will know of the state. */
+const createStateMemory = ({ memory, clock }: Pick<RevocationWatchDeps, 'memory' | 'clock'>) => {
+  let rememberedAt = -Infinity;
+  let rememberedVersion = '';
+  return {
+    remember: (version: string, revocations: readonly Revocation[]): void => {
+      rememberedAt = clock.monotonic();
+      rememberedVersion = version;
+      memory.remember({ version, revocations });
+    },
+    /** The state of a restored store comes after its version. */
+    isDue: (version: string): boolean =>
+      clock.monotonic() - rememberedAt >= REMEMBER_EVERY_MS &&
+      !isRestored(rememberedVersion, version),
   };
 };

@@ -23,26 +23,16 @@ import { API_DESCRIPTION_PATH } from '../../lib/contract/paths.ts';
 import { createFormApp, type StreamHandler } from '../../lib/edge/http/form-app.ts';
 import { identifyRequests } from '../../lib/edge/http/request-ids.ts';
 import type { JsonResponse } from '../../lib/edge/http/json-response.ts';
-import type {
-  AuthorityMetrics,
-  AuthorityRoute,
-} from '../../lib/edge/telemetry/authority-metrics.ts';
+import type { AuthorityMetrics } from '../../lib/edge/telemetry/authority-metrics.ts';
 import type { Tracing } from '../../lib/edge/telemetry/tracing.ts';
 import {
   buildOauthMetadata,
   buildOpenidConfiguration,
   type Jwks,
 } from '../../lib/grant/issuer-documents.ts';
-import { DOCUMENTS_MAX_AGE_SECONDS } from '../../lib/grant/grant-times.ts';
 import type { Call } from '../../lib/exchange/caller.ts';
 import type { RateLimits } from '../../lib/exchange/rate-limits.ts';
-import {
-  buildInternalErrorRefusal,
-  RequestError,
-  renderRefusal,
-  toRefusal,
-  type TokenRefusal,
-} from '../../lib/exchange/token-refusal.ts';
+import { buildInternalErrorRefusal, RequestError } from '../../lib/exchange/token-refusal.ts';
 import { recordRefusedCall } from '../../lib/exchange/exchange-records.ts';
 import { endRun, type RunEndDeps } from '../../lib/exchange/run-end-request.ts';
 import type { RunReportContext, RunReportDeps } from '../../lib/exchange/run-report.ts';
@@ -59,6 +49,14 @@ import {
   type OversightRouteDeps,
 } from './oversight-routes.ts';
 import type { EventStreams } from './event-streams.ts';
+import {
+  recordRequest,
+  renderDocument,
+  toErrorResponse,
+  toResponse,
+  withMetrics,
+  type RunResponse,
+} from './route-responses.ts';
 import { buildSignalRoute, type AnswerSignal } from './signals.ts';
 
 export type AuthorityRouteDeps = {
@@ -136,9 +134,6 @@ const mountBelowIssuer = <T>(
   [path]: document,
   [new URL(`${issuer}${path}`).pathname]: document,
 });
-
-/** A response, and the run that it is about, if a record names that. */
-type RunResponse = JsonResponse & { readonly run?: string | undefined };
 
 const startRun = async (
   call: Call,
@@ -291,59 +286,4 @@ const checkPeer = (
     recordRequest('other', { answer, started: deps.clock.monotonic() }, deps);
     return answer;
   }
-};
-
-type MetricDeps = Pick<AuthorityRouteDeps, 'metrics' | 'clock'>;
-
-const withMetrics =
-  <T>(
-    route: AuthorityRoute,
-    deps: MetricDeps,
-    post: (given: T) => Promise<RunResponse>,
-  ): ((given: T) => Promise<JsonResponse>) =>
-  async (call) => {
-    const started = deps.clock.monotonic();
-    const answer = await post(call);
-    recordRequest(route, { answer, started }, deps);
-    return answer;
-  };
-
-const recordRequest = (
-  route: AuthorityRoute,
-  { answer, started }: { readonly answer: RunResponse; readonly started: number },
-  { metrics, clock }: MetricDeps,
-): void => {
-  const { reason } = (answer.body ?? {}) as { readonly reason?: string };
-  const seconds = (clock.monotonic() - started) / 1000;
-  metrics.requestAnswered({ route, reason, status: answer.status, seconds, run: answer.run });
-};
-
-const toErrorResponse = (
-  error: unknown,
-  reportInternalError: AuthorityRouteDeps['reportInternalError'],
-): JsonResponse =>
-  toResponse(toRefusal(error) ?? buildInternalErrorRefusal(reportInternalError(error)));
-
-/** RFC 6749, section 5.2; Retry-After in whole seconds. */
-const toResponse = (refusal: TokenRefusal): JsonResponse => {
-  const { row, retryAfterMs } = refusal;
-  return {
-    status: row.status,
-    body: renderRefusal(refusal),
-    ...(retryAfterMs !== undefined && {
-      headers: { 'Retry-After': String(Math.ceil(retryAfterMs / 1000)) },
-    }),
-  };
-};
-
-/** Renders a public document, which verifiers of grants may cache. */
-const renderDocument = (document: object | undefined): JsonResponse => {
-  if (document === undefined) {
-    const refusal = toRefusal(
-      new RequestError('signing_keys_stale', 'the signing keys are not loaded, or stale'),
-    );
-    return refusal === undefined ? { status: 503, body: {} } : toResponse(refusal);
-  }
-  const cache = `public, max-age=${DOCUMENTS_MAX_AGE_SECONDS}`;
-  return { status: 200, body: document, headers: { 'Cache-Control': cache } };
 };

@@ -6,8 +6,8 @@ import { toPolicyText } from '../../lib/policy/policy-text.ts';
 import type { CompiledPolicies } from '../../lib/policy/compiled-policies.ts';
 import { getExceptionEnd } from '../../lib/policy/vend-exceptions.ts';
 import type { PolicyEnd } from '../../lib/edge/telemetry/authority-metrics.ts';
-import { computeBackoffMs } from '../../lib/async/backoff.ts';
 import { buildSpecKey, buildSpecsKey } from '../../lib/server/spec-keys.ts';
+import { createWatchBackoff } from '../../lib/server/watch-backoff.ts';
 import type { WatchSync } from '../../lib/server/watch-sync.ts';
 import type { OnFailure } from './failures.ts';
 import { createAuditQueue } from './audit-queue.ts';
@@ -41,8 +41,6 @@ export type TaskPoliciesDeps<P extends CompiledPolicies> = Pick<PolicyStatusDeps
   /** Number of TaskPolicies, and how many of them are invalid. */
   readonly onCount: (counts: { readonly total: number; readonly invalid: number }) => void;
 };
-
-const RETRY = { firstMs: 500, maxMs: 30_000 };
 
 /** Watches all TaskPolicies, compiles each new set once, and writes the findings to their status. */
 export const watchTaskPolicies = <P extends CompiledPolicies>(
@@ -90,7 +88,7 @@ export const watchTaskPolicies = <P extends CompiledPolicies>(
     onState: applyPolicies,
     onSync: sync.markSynced,
     onError: (error) => onFailure('policy watch disconnected', error),
-    backoffMs: (attempt) => computeBackoffMs(attempt, { ...RETRY, random }),
+    backoffMs: createWatchBackoff(random),
   });
 
   return {

@@ -3,8 +3,8 @@ import type { StoredConfigMap } from '../../lib/edge/kubernetes/config-maps.ts';
 import type { AcceptedTemplates } from '../../lib/injection/injection-template.ts';
 import { readTemplates } from '../../lib/injection/accepted-templates.ts';
 import { formatFieldError } from '../../lib/schema/field-error.ts';
-import { computeBackoffMs } from '../../lib/async/backoff.ts';
 import { toErrorFields } from '../../lib/server/error-fields.ts';
+import { createWatchBackoff } from '../../lib/server/watch-backoff.ts';
 import type { WatchSync } from '../../lib/server/watch-sync.ts';
 
 /** The injection templates of running pods. The webhook writes them; the authority reads them. */
@@ -19,8 +19,6 @@ export type WatchTemplates = (handlers: {
   readonly onError: (error: unknown) => void;
   readonly backoffMs: (attempt: number) => number;
 }) => () => void;
-
-const RETRY = { firstMs: 500, maxMs: 30_000 };
 
 export const watchPublishedTemplates = (
   watch: WatchTemplates,
@@ -40,7 +38,7 @@ export const watchPublishedTemplates = (
         log.warn('invalid injection templates', { faults: faults.map(formatFieldError) });
     },
     onError: (error) => log.warn('injection template watch disconnected', toErrorFields(error)),
-    backoffMs: (attempt) => computeBackoffMs(attempt, { ...RETRY, random }),
+    backoffMs: createWatchBackoff(random),
   });
   return {
     accepted: () => acceptedTemplates,

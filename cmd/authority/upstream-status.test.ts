@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 
 import { ConnectionError } from '../../lib/edge/http/https-client.ts';
 import type { ReadSourceSecret } from '../../lib/edge/kubernetes/source-secrets.ts';
-import type { CheckedUpstream } from '../../lib/edge/telemetry/authority-metrics.ts';
+import type { CheckedUpstream } from '../../lib/edge/telemetry/authority-upstream-metrics.ts';
 import type { ReconcileLoop } from '../../lib/async/reconcile-loop.ts';
 import { SecretError, type SecretErrorCode } from '../../lib/upstreams/secret-fetcher.ts';
 import type { Condition } from './conditions.ts';

@@ -2,10 +2,8 @@ import { startReconcileLoop, type ReconcileLoop } from '../../lib/async/reconcil
 import type { Clock } from '../../lib/contract/clock.ts';
 import { ConnectionError, type SendToEndpoint } from '../../lib/edge/http/https-client.ts';
 import type { ReadSourceSecret } from '../../lib/edge/kubernetes/source-secrets.ts';
-import type {
-  AuthorityMetrics,
-  CheckedUpstream,
-} from '../../lib/edge/telemetry/authority-metrics.ts';
+import type { CheckedUpstream } from '../../lib/edge/telemetry/authority-upstream-metrics.ts';
+import type { AuthorityMetrics } from '../../lib/edge/telemetry/authority-metrics.ts';
 import { formatFieldError } from '../../lib/schema/field-error.ts';
 import { SecretError } from '../../lib/upstreams/secret-fetcher.ts';
 import { parseUpstream } from '../../lib/upstreams/upstream-parser.ts';
@@ -81,9 +79,12 @@ export const createProbe =
   (send: SendToEndpoint): ProbeServer =>
   async ({ url, caBundle }) => {
     await send({
-      ...{ method: 'GET', url, headers: { 'User-Agent': 'valetkey' } },
+      method: 'GET',
+      url,
+      headers: { 'User-Agent': 'valetkey' },
       ...(caBundle !== undefined && { caBundle }),
-      ...{ timeoutMs: 5_000, maxBodyBytes: 1024 * 1024 },
+      timeoutMs: 5_000,
+      maxBodyBytes: 1024 * 1024,
     });
   };
 
@@ -94,7 +95,9 @@ const reconcileUpstream = async (
   const { name, resourceVersion, generation = 0 } = stored.metadata;
   const { conditions: wanted, age } = await checkUpstream(stored, deps);
   const conditions = updateConditions(wanted, {
-    ...{ generation, conditions: readConditions(stored.status), now: deps.clock.now() },
+    generation,
+    conditions: readConditions(stored.status),
+    now: deps.clock.now(),
     obsolete: [SECRET_FOUND, REACHABLE],
   });
   if (conditions !== undefined) {
@@ -176,7 +179,9 @@ const checkSecret = async (
   } catch (error) {
     if (!(error instanceof SecretError)) throw error;
     return withAge({
-      ...{ type: SECRET_FOUND, status: 'False', reason: REASONS[error.code] },
+      type: SECRET_FOUND,
+      status: 'False',
+      reason: REASONS[error.code],
       // What is wrong with a secret says something about it.
       message:
         error.code === 'secret_invalid'

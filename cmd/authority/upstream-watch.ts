@@ -1,9 +1,9 @@
-import { computeBackoffMs } from '../../lib/async/backoff.ts';
 import type { Task } from '../../lib/contract/task.ts';
 import { RequestError } from '../../lib/exchange/token-refusal.ts';
 import { findTaskUpstream, type Upstreams } from '../../lib/policy/upstream-pairs.ts';
 import { formatFieldError } from '../../lib/schema/field-error.ts';
 import { buildSpecsKey } from '../../lib/server/spec-keys.ts';
+import { createWatchBackoff } from '../../lib/server/watch-backoff.ts';
 import type { WatchSync } from '../../lib/server/watch-sync.ts';
 import { parseStoredUpstreams } from '../../lib/upstreams/stored-upstreams.ts';
 import type { HttpUpstream, PostgresUpstream, Upstream } from '../../lib/upstreams/upstream.ts';
@@ -37,8 +37,6 @@ export type UpstreamWatchDeps = {
   readonly onFailure: OnFailure;
 };
 
-const RETRY = { firstMs: 500, maxMs: 30_000 };
-
 /** Watches all Upstreams. */
 export const watchUpstreams = (deps: UpstreamWatchDeps): UpstreamWatch => {
   const { watch, sync, random, onFailure, staleAfterSeconds } = deps;
@@ -60,7 +58,7 @@ export const watchUpstreams = (deps: UpstreamWatchDeps): UpstreamWatch => {
     },
     onSync: sync.markSynced,
     onError: (error) => onFailure('upstream watch disconnected', error),
-    backoffMs: (attempt) => computeBackoffMs(attempt, { ...RETRY, random }),
+    backoffMs: createWatchBackoff(random),
   });
   const requireCurrent = (): Upstreams => {
     const age = sync.ageSeconds() ?? Infinity;
