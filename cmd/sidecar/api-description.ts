@@ -118,7 +118,9 @@ const SCHEMAS = {
 } as const satisfies Readonly<Record<string, JsonSchema>>;
 
 const name = (parameter: 'task' | 'run' | 'id') => ({
-  ...{ name: parameter, in: 'path', required: true },
+  name: parameter,
+  in: 'path',
+  required: true,
   schema: { type: 'string', pattern: '^[A-Za-z0-9_-]{1,64}$' },
 });
 

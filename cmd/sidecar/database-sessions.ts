@@ -72,7 +72,8 @@ export const startDatabaseSessions = async (
     const assign = createConnectionLimiter(server);
     const { host, port } = config.gatewayListen;
     await listenOnAddress(server, {
-      ...{ host, port: addPort(port, loopbackOffset) },
+      host,
+      port: addPort(port, loopbackOffset),
       setting: SIDECAR_ENV.gatewayListen,
     });
     ports.set(task.name, (server.address() as AddressInfo).port);

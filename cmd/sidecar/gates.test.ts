@@ -10,6 +10,7 @@ import type { Gate } from '../../lib/contract/authority-api.ts';
 import { ExchangeError, type Exchange } from '../../lib/contract/exchange.ts';
 import type { RunRegistry } from '../../lib/runs/run-registry.ts';
 import { buildTask } from '../../lib/runs/fixtures/fake-exchange.ts';
+import { waitUntil } from '../../test/kit/retry.ts';
 import { createTestSubscriber } from './fixtures/test-subscriber.ts';
 import { startRecordingCloud } from './fixtures/recording-cloud.ts';
 import { sendRequest, startTestSidecar } from './fixtures/test-sidecar.ts';
@@ -165,7 +166,7 @@ describe('a canary', () => {
       message: expect.stringContaining('run_revoked'),
     });
     expect(cloud.requests).toEqual([]);
-    while (asked.length < 2) await new Promise((resolve) => setTimeout(resolve, 20));
+    await waitUntil(() => asked.length >= 2);
     expect(asked[1]).toMatchObject({ attempt: asked[0]?.attempt });
   });
 

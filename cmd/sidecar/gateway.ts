@@ -110,7 +110,10 @@ export const createPodCallRuns = (
 ): CallRuns =>
   closeAfterCanary(
     createCallRuns({
-      ...{ admitted, registry, schedule, budgets },
+      admitted,
+      registry,
+      schedule,
+      budgets,
       unavailable: trust === 'authority' ? 'authority_unreachable' : 'upstream_unreachable',
     }),
     createCanaryReporter(reporting),

@@ -39,7 +39,11 @@ const serve = async (config: SidecarConfig): Promise<void> => {
     tracing,
     createCredentialSource: (metrics) =>
       createCredentialSource(config, {
-        ...{ metrics, log, clock, schedule, random: Math.random },
+        metrics,
+        log,
+        clock,
+        schedule,
+        random: Math.random,
         getTraceHeaders: tracing.headers,
       }),
   });

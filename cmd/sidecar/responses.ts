@@ -100,7 +100,7 @@ export const createResponses = ({
       provider === 'http'
         ? { baseUrl: `${getGatewayOrigin()}/r/${id}` }
         : { host: CONSUMER_MOUNT_PATH, port: getSocketPort(tasks, task), user: id };
-    return renderStartedGatewayRun({ ...{ run: id, task, expiresAt }, ...access });
+    return renderStartedGatewayRun({ run: id, task, expiresAt, ...access });
   };
 
   /** While people have not decided, the same request again collects the run. */

@@ -38,12 +38,19 @@ export const createRoutes = (
   const { admitted, trust, registry, schedule, countRequest, log, refusals, propose } = deps;
   const { markServed } = registry;
   const responses = createResponses({
-    ...{ markServed, countRequest },
+    markServed,
+    countRequest,
     getGatewayOrigin: deps.getGatewayOrigin,
     tasks: deps.admitted.tasks,
   });
   const route = createRouter({
-    ...{ admitted, trust, registry, responses, schedule, refusals, propose },
+    admitted,
+    trust,
+    registry,
+    responses,
+    schedule,
+    refusals,
+    propose,
     delegate: deps.delegate,
   });
   const handle = (

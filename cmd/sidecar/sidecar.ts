@@ -1,18 +1,12 @@
-import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 
 import type { CallJournal } from '../../lib/calls/journal.ts';
-import type { WriteText } from '../../lib/calls/line-writer.ts';
-import type { Clock } from '../../lib/contract/clock.ts';
 import { SIDECAR_ENV } from '../../lib/contract/environment.ts';
-import type { Log } from '../../lib/contract/log.ts';
 import { LOOPBACK_TOKEN_FILE_NAME, SOCKET_FILE_NAME } from '../../lib/contract/paths.ts';
-import { createNotedExchange } from '../../lib/runs/noted-exchange.ts';
-import { createRefusalMemory, type RefusalMemory } from '../../lib/runs/refusal-memory.ts';
-import { createRunRegistry, type RunRegistry } from '../../lib/runs/run-registry.ts';
-import type { Schedule } from '../../lib/contract/schedule.ts';
+import { createRefusalMemory } from '../../lib/runs/refusal-memory.ts';
+import type { RunRegistry } from '../../lib/runs/run-registry.ts';
 import { createConnectionLimiter } from '../../lib/edge/http/connection-limits.ts';
 import { createLoopbackAuthenticator } from '../../lib/edge/http/loopback-auth.ts';
 import {
@@ -27,36 +21,20 @@ import {
   withdrawToken,
 } from '../../lib/edge/http/local-token-file.ts';
 import type { FindPeerUid } from '../../lib/edge/gateway/peer.ts';
-import { NO_TRACING, type Tracing } from '../../lib/edge/telemetry/tracing.ts';
-import { createLazySidecarMetrics } from '../../lib/edge/telemetry/lazy-sidecar-metrics.ts';
 import { createMetricsServer } from '../../lib/edge/telemetry/metrics-server.ts';
-import type { GatewayState, SidecarMetrics } from '../../lib/edge/telemetry/sidecar-metrics.ts';
 import type { SidecarConfig } from './config.ts';
 import type { CredentialSource } from './credential-source.ts';
-import type * as gatewayModule from './gateway.ts';
 import type { Gateway } from './gateway.ts';
-import { createObservedExchange } from './observed-exchange.ts';
+import { createPodRuns, type PodRunDeps } from './pod-runs.ts';
 import { createRoutes } from './routes.ts';
 import { isReadable } from './token-file.ts';
-
-/** Loaded only for pods with sign tasks: others would keep it in memory. */
-type GatewayModule = typeof gatewayModule;
 
 /** Of the 1.5 s until the exit: for the lines of calls that the ends of their runs cut. */
 const CUT_MS = 200;
 /** Of the 1.5 s until the exit. A run whose end is not reported by then expires at its deadline. */
 const REPORT_MS = 1_000;
 
-export type SidecarDeps = {
-  readonly config: SidecarConfig;
-  readonly log: Log;
-  readonly clock: Clock;
-  readonly schedule: Schedule;
-  /** Standard output, for the journal of calls. */
-  readonly write: WriteText;
-  readonly createCredentialSource: (metrics: SidecarMetrics) => CredentialSource;
-  /** Absent: off. */
-  readonly tracing?: Pick<Tracing, 'wrap' | 'traceId'>;
+export type SidecarDeps = PodRunDeps & {
   /** How long requests get 503 after shutdown began. */
   readonly drainMs: number;
   /** For tests, whose clouds are on loopback. */
@@ -100,17 +78,22 @@ export const startSidecar = async (deps: SidecarDeps): Promise<Sidecar> => {
 /** @param closers gets a function for each listener */
 const startServing = async (deps: SidecarDeps, closers: Close[]): Promise<Sidecar> => {
   const { config, log, schedule } = deps;
-  const module = await loadGatewayModule(config);
   const refusals = createRefusalMemory({ canPropose: config.trust === 'authority' });
-  const { registry, metrics, source, signing } = createRegistry(deps, {
-    ...{ module, refusals },
+  const { registry, metrics, source, signing } = await createPodRuns(deps, {
+    refusals,
     readGateway: () => gateway?.readState(),
   });
   const tokens = new Map(config.admitted.consumers.map((c) => [c, newLoopbackToken()]));
   const { admitted, trust } = config;
   const { countRequest } = metrics;
   const routes = createRoutes({
-    ...{ admitted, trust, registry, schedule, log, countRequest, refusals },
+    admitted,
+    trust,
+    registry,
+    schedule,
+    log,
+    countRequest,
+    refusals,
     propose: source.authority?.propose,
     delegate: source.authority?.delegate,
     getGatewayOrigin: () => `http://${config.gatewayListen.host}:${gateway?.port ?? 0}`,
@@ -119,7 +102,11 @@ const startServing = async (deps: SidecarDeps, closers: Close[]): Promise<Sideca
   closers.push(() => closeListener(loopback));
   await listenOnSockets(config, { createListener: routes.socket, closers });
   const gateway = await signing?.startGateway({
-    ...{ ...deps, ...signing, tokens, metrics, refusals },
+    ...deps,
+    ...signing,
+    tokens,
+    metrics,
+    refusals,
     decideCall: source.authority?.decideCall,
   });
   if (gateway !== undefined) closers.push(gateway.stop);
@@ -162,103 +149,6 @@ const listenOnSockets = async (
       await listenOnSocket(server, { path, setting: SIDECAR_ENV.consumersFolder });
     }),
   );
-};
-
-const loadGatewayModule = async ({
-  admitted: { tasks },
-}: SidecarConfig): Promise<GatewayModule | undefined> =>
-  tasks.some(({ delivery }) => delivery === 'sign') ? import('./gateway.ts') : undefined;
-
-/** @throws SeedFileError */
-const createRegistry = (
-  deps: SidecarDeps,
-  {
-    module,
-    refusals,
-    readGateway,
-  }: {
-    module: GatewayModule | undefined;
-    refusals: RefusalMemory;
-    readGateway: () => GatewayState | undefined;
-  },
-) => {
-  const { config, clock, schedule, log, createCredentialSource, tracing = NO_TRACING } = deps;
-  const localKeys = module?.createPodKeys(config);
-  const budgets = module?.createPodBudgets(config, clock);
-  const metrics = createLazySidecarMetrics({
-    tasks: config.admitted.tasks.map(({ name }) => name),
-    readExpirations: () => findLatestExpirations(registry, clock.now()),
-    authority: () => source.authority?.getConnectionState(),
-    gateway: readGateway,
-    readBudgetShares: () => budgets?.listShares() ?? [],
-    readGates: () =>
-      source.authority && registry.listActive().flatMap(({ oversight }) => oversight?.gates ?? []),
-  });
-  const source = createCredentialSource(metrics);
-  const fixedKeyAnswers = new Map<string, boolean>();
-  const registry: RunRegistry = createRunRegistry({
-    exchange: createNotedExchange(
-      tracing.wrap(
-        'sidecar.exchange',
-        createObservedExchange(source.exchange, {
-          ...{ metrics, log, clock, fixedKeyAnswers },
-          ...{ createRequestId: randomUUID, traceId: tracing.traceId },
-        }),
-        'root',
-      ),
-      { refusals, createId: randomUUID },
-    ),
-    clock,
-    schedule,
-    revocationsCurrentUntil: source.authority?.revocationsCurrentUntil,
-    localKeys,
-    budgets,
-    observer: {
-      started: ({ run, task, consumer, requestId: request }) => {
-        metrics.runStarted(task.name);
-        log.info('run started', {
-          ...{ run, task: task.name, consumer },
-          ...(request !== undefined && { request }),
-        });
-      },
-      ended: (ended, reason) => {
-        const { run, task, consumer } = ended;
-        signing?.runs.end(ended, reason);
-        // Calls with vended keys do not pass here: that there were none must not be reported.
-        if (task.delivery === 'sign') signing?.journal.endRun(run);
-        source.authority?.reportRunEnd(ended, reason);
-        metrics.runEnded(task.name, reason);
-        log.info('run ended', { run, task: task.name, consumer, reason });
-      },
-      discarded: (issued) => source.authority?.reportDiscarded(issued),
-    },
-  });
-  const { gateway: access } = config;
-  const signing = module &&
-    localKeys &&
-    access && {
-      ...{ access, localKeys, fixedKeyAnswers },
-      runs: module.createPodCallRuns(config, {
-        ...{ registry, schedule, budgets },
-        reporting: {
-          ...{ decideCall: source.authority?.decideCall, schedule, log },
-          random: Math.random,
-        },
-      }),
-      journal: module.createCallJournal(access, { ...deps, report: source.authority?.reportCalls }),
-      startGateway: module.startGateway,
-    };
-  return { registry, metrics, source, signing };
-};
-
-/** The deadline of the longest-lived run of each task, in milliseconds since the epoch. */
-const findLatestExpirations = (registry: RunRegistry, now: number): ReadonlyMap<string, number> => {
-  const latest = new Map<string, number>();
-  for (const run of registry.listActive()) {
-    const expiration = now + Math.max(0, registry.remainingMs(run));
-    latest.set(run.task.name, Math.max(expiration, latest.get(run.task.name) ?? 0));
-  }
-  return latest;
 };
 
 const listenOnLoopback = async (

@@ -27,7 +27,10 @@ const main = async (): Promise<void> => {
     tryKeys: (keys) =>
       tryAccessKeyCreation(
         {
-          ...{ region, dialect, allowHttp, ...trusted },
+          region,
+          dialect,
+          allowHttp,
+          ...trusted,
           ...(httpsProxy !== undefined && { httpsProxy }),
           ...(noProxy !== undefined && { noProxy }),
           // A private cloud serves IAM where it serves S3.

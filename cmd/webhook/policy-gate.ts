@@ -39,7 +39,10 @@ export const createPolicyGate = (
   const watch = cluster.watchPolicies;
   const policies = watchPolicies({ watch, staleAfterSeconds, sync, log, random });
   const upstreams = watchUpstreams({
-    ...{ watch: cluster.watchUpstreams, staleAfterSeconds, log, random },
+    watch: cluster.watchUpstreams,
+    staleAfterSeconds,
+    log,
+    random,
     sync: createWatchSync(clock),
   });
   const { readNamespaceLabels } = cluster;

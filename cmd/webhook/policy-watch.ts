@@ -2,9 +2,9 @@ import type { Log } from '../../lib/contract/log.ts';
 import type { CustomResource } from '../../lib/edge/kubernetes/custom-resources.ts';
 import { compilePolicies, type CompiledPolicies } from '../../lib/policy/compiled-policies.ts';
 import { toPolicyText } from '../../lib/policy/policy-text.ts';
-import { computeBackoffMs } from '../../lib/async/backoff.ts';
 import { toErrorFields } from '../../lib/server/error-fields.ts';
 import { buildSpecsKey } from '../../lib/server/spec-keys.ts';
+import { createWatchBackoff } from '../../lib/server/watch-backoff.ts';
 import type { WatchSync } from '../../lib/server/watch-sync.ts';
 
 /** The current TaskPolicies. */
@@ -29,8 +29,6 @@ export type PolicyWatchDeps = {
   readonly log: Log;
 };
 
-const RETRY = { firstMs: 500, maxMs: 30_000 };
-
 /** Watches all TaskPolicies, and compiles and replaces the whole set when one changes. */
 export const watchPolicies = (deps: PolicyWatchDeps): PolicyWatch => {
   const { watch, staleAfterSeconds, sync, random, log } = deps;
@@ -54,7 +52,7 @@ export const watchPolicies = (deps: PolicyWatchDeps): PolicyWatch => {
     onState: applyPolicies,
     onSync: sync.markSynced,
     onError: (error) => log.warn('policy watch failed', toErrorFields(error)),
-    backoffMs: (attempt) => computeBackoffMs(attempt, { ...RETRY, random }),
+    backoffMs: createWatchBackoff(random),
   });
   return {
     current: () => {

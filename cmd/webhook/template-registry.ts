@@ -9,9 +9,9 @@ import type {
 } from '../../lib/injection/injection-template.ts';
 import { readTemplates } from '../../lib/injection/accepted-templates.ts';
 import { formatFieldError } from '../../lib/schema/field-error.ts';
-import { computeBackoffMs } from '../../lib/async/backoff.ts';
 import { startReconcileLoop } from '../../lib/async/reconcile-loop.ts';
 import { toErrorFields } from '../../lib/server/error-fields.ts';
+import { createWatchBackoff } from '../../lib/server/watch-backoff.ts';
 import type { WatchSync } from '../../lib/server/watch-sync.ts';
 import {
   collectTemplates,
@@ -60,43 +60,61 @@ const MIN_REFRESH_INTERVAL_MS = 1_000;
 /** A read is repeated if the watch sent an update meanwhile, because the read may be older. */
 const MAX_READS = 3;
 
-/** Publishes this replica's template regularly, watches all templates, and deletes unused ones. */
-export const createTemplateRegistry = (deps: TemplateRegistryDeps): TemplateRegistry => {
-  const { store, sync, clock, random, log, onCount } = deps;
+/** What the last state of the ConfigMap says, and which template of it this replica injects. */
+const createTemplateState = ({ clock, log, onCount }: TemplateRegistryDeps) => {
   let known: AcceptedTemplates = new Map();
   let annotations: StoredConfigMap['annotations'] = {};
-  let updateCount = 0;
-  let pendingRefresh: Promise<void> | undefined;
-  let lastRefreshAt = -Infinity;
   let injected: PublishedTemplate | undefined;
   let wanted: PublishedTemplate | undefined;
 
-  /** The injected template stays published until the wanted one replaces it. */
-  const ownTemplates = (): readonly PublishedTemplate[] =>
-    [wanted, injected].filter((each) => each !== undefined);
-  const accepted = (): AcceptedTemplates => {
-    const now = clock.now();
-    return new Map([...known].filter(([hash]) => isCurrent({ annotations }, { hash, now })));
-  };
   const adopt = (): void => {
     if (wanted === undefined || wanted === injected || !known.has(wanted.hash)) return;
     injected = wanted;
     log.info('injection template in use', { template: injected.hash });
   };
-  const applyState = (state: StoredConfigMap | undefined): void => {
-    const { templates, faults } = readTemplates(state?.data ?? {});
-    known = templates;
-    annotations = state?.annotations ?? {};
-    onCount(templates.size);
-    if (faults.length > 0)
-      log.warn('injection templates rejected', { faults: faults.map(formatFieldError) });
-    adopt();
+  return {
+    /** @returns false if this template is wanted already */
+    want: (template: PublishedTemplate): boolean => {
+      if (template.hash === wanted?.hash) return false;
+      wanted = template;
+      adopt();
+      return true;
+    },
+    apply: (state: StoredConfigMap | undefined): void => {
+      const { templates, faults } = readTemplates(state?.data ?? {});
+      known = templates;
+      annotations = state?.annotations ?? {};
+      onCount(templates.size);
+      if (faults.length > 0)
+        log.warn('injection templates rejected', { faults: faults.map(formatFieldError) });
+      adopt();
+    },
+    known: () => known,
+    injected: () => injected,
+    /** The injected template stays published until the wanted one replaces it. */
+    listOwn: (): readonly PublishedTemplate[] =>
+      [wanted, injected].filter((each) => each !== undefined),
+    listAccepted: (): AcceptedTemplates => {
+      const now = clock.now();
+      return new Map([...known].filter(([hash]) => isCurrent({ annotations }, { hash, now })));
+    },
   };
+};
+
+/** Publishes this replica's template regularly, watches all templates, and deletes unused ones. */
+export const createTemplateRegistry = (deps: TemplateRegistryDeps): TemplateRegistry => {
+  const { store, sync, clock, random, log } = deps;
+  const templates = createTemplateState(deps);
+  const { known, injected, listOwn, listAccepted } = templates;
+  let updateCount = 0;
+  let pendingRefresh: Promise<void> | undefined;
+  let lastRefreshAt = -Infinity;
+
   const publishLoop = startReconcileLoop({
     reconcile: async () => {
-      if (ownTemplates().length === 0) return deps.everyMs;
-      await publishTemplates(store, ownTemplates(), clock.now());
-      await collectUnusedTemplates(ownTemplates(), deps);
+      if (listOwn().length === 0) return deps.everyMs;
+      await publishTemplates(store, listOwn(), clock.now());
+      await collectUnusedTemplates(listOwn(), deps);
       return deps.everyMs;
     },
     onFailure: (error) => log.warn('injection template publication failed', toErrorFields(error)),
@@ -107,20 +125,19 @@ export const createTemplateRegistry = (deps: TemplateRegistryDeps): TemplateRegi
     onState: (state) => {
       sync.markSynced();
       updateCount += 1;
-      const before = known;
-      applyState(state);
-      if (ownTemplates().some(({ hash }) => before.has(hash) && !known.has(hash)))
-        publishLoop.wake();
+      const before = known();
+      templates.apply(state);
+      if (listOwn().some(({ hash }) => before.has(hash) && !known().has(hash))) publishLoop.wake();
     },
     onError: (error) => log.warn('injection template watch failed', toErrorFields(error)),
-    backoffMs: (attempt) => computeBackoffMs(attempt, { ...RETRY, random }),
+    backoffMs: createWatchBackoff(random),
   });
   const readState = async (): Promise<void> => {
     for (let reads = 0; reads < MAX_READS; reads += 1) {
       const before = updateCount;
       const state = await store.read();
       if (updateCount !== before) continue;
-      applyState(state);
+      templates.apply(state);
       return;
     }
   };
@@ -137,24 +154,21 @@ export const createTemplateRegistry = (deps: TemplateRegistryDeps): TemplateRegi
 
   return {
     use: (template) => {
-      if (template.hash === wanted?.hash) return;
-      wanted = template;
-      adopt();
-      publishLoop.wake();
+      if (templates.want(template)) publishLoop.wake();
     },
-    published: () => injected,
-    accepted,
+    published: injected,
+    accepted: listAccepted,
     refreshIfUnknown: async (hash) => {
-      if (hash === injected?.hash || accepted().has(hash)) return;
-      if (
-        pendingRefresh === undefined &&
-        clock.monotonic() - lastRefreshAt < MIN_REFRESH_INTERVAL_MS
-      )
-        return;
+      if (hash === injected()?.hash || listAccepted().has(hash)) return;
+      const sinceRefreshMs = clock.monotonic() - lastRefreshAt;
+      if (pendingRefresh === undefined && sinceRefreshMs < MIN_REFRESH_INTERVAL_MS) return;
       pendingRefresh ??= refresh();
       await pendingRefresh;
     },
-    isPublished: () => injected !== undefined && known.has(injected.hash),
+    isPublished: () => {
+      const own = injected();
+      return own !== undefined && known().has(own.hash);
+    },
     stop: () => {
       publishLoop.stop();
       stopWatch();

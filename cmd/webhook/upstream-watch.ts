@@ -1,6 +1,6 @@
-import { computeBackoffMs } from '../../lib/async/backoff.ts';
 import type { Upstreams } from '../../lib/policy/upstream-pairs.ts';
 import { toErrorFields } from '../../lib/server/error-fields.ts';
+import { createWatchBackoff } from '../../lib/server/watch-backoff.ts';
 import { parseStoredUpstreams } from '../../lib/upstreams/stored-upstreams.ts';
 import type { PolicyWatchDeps } from './policy-watch.ts';
 
@@ -11,8 +11,6 @@ export type UpstreamWatch = {
   readonly stop: () => void;
 };
 
-const RETRY = { firstMs: 500, maxMs: 30_000 };
-
 /** Watches all Upstreams. */
 export const watchUpstreams = (deps: PolicyWatchDeps): UpstreamWatch => {
   const { watch, staleAfterSeconds, sync, random, log } = deps;
@@ -21,7 +19,7 @@ export const watchUpstreams = (deps: PolicyWatchDeps): UpstreamWatch => {
     onState: (all) => (state = parseStoredUpstreams(all)),
     onSync: sync.markSynced,
     onError: (error) => log.warn('upstream watch failed', toErrorFields(error)),
-    backoffMs: (attempt) => computeBackoffMs(attempt, { ...RETRY, random }),
+    backoffMs: createWatchBackoff(random),
   });
   return {
     current: () => {

@@ -96,7 +96,9 @@ export const startWebhook = async (config: WebhookConfig, given: WebhookDeps): P
     readIds: () => ({ request: getRequestId(), trace: tracing.traceId() }),
   });
   const gate = await loadPolicyGate(config, {
-    ...{ ...deps, loadCatalog, metrics },
+    ...deps,
+    loadCatalog,
+    metrics,
     sync: syncs.policies,
   });
   const templates = selectTemplateRegistry(metrics, { ...deps, sync: syncs.templates });
@@ -119,7 +121,12 @@ export const startWebhook = async (config: WebhookConfig, given: WebhookDeps): P
   );
   return telemetry.serve({
     handler: createAdmissionApp(config, deps, {
-      ...{ templates, metrics, unready, gate, loadCatalog, tracing },
+      templates,
+      metrics,
+      unready,
+      gate,
+      loadCatalog,
+      tracing,
     }),
     startCertificates: (observer) => startCertificates(config, deps, observer),
     stop: async () => {

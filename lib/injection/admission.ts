@@ -127,7 +127,11 @@ const mutate = (admission: Admission, deps: AdmissionDeps): AdmissionDecision =>
   const { refusals } = checkReservedNames({ ...admission, pod }, deps);
   const declared = tasks.ok ? tasks.value : [];
   const plan = planInjection({
-    ...{ pod, tasks: declared, platform, published, namespace },
+    pod,
+    tasks: declared,
+    platform,
+    published,
+    namespace,
     user: user.name,
     findUpstreamUrl: deps.findUpstreamUrl,
   });

@@ -75,11 +75,15 @@ export const allowedSidecarDifferences = (
   '/volumeMounts': compareByKey('mountPath'),
   '/resizePolicy': compareResizePolicy,
   '/resources/requests': compareQuantities({
-    ...{ accept, others: ['ephemeral-storage'], least: MIN_REQUESTS },
+    accept,
+    others: ['ephemeral-storage'],
+    least: MIN_REQUESTS,
   }),
   // A LimitRange adds missing limits.
   '/resources/limits': compareQuantities({
-    ...{ accept, others: ['cpu', 'ephemeral-storage'], least: buildMinLimits(injected) },
+    accept,
+    others: ['cpu', 'ephemeral-storage'],
+    least: buildMinLimits(injected),
   }),
 });
 
@@ -164,7 +168,8 @@ const compareQuantities =
       const amount = found[name];
       const isAccepted = Object.hasOwn(injected, name)
         ? isWithinRange(amount, {
-            ...{ injected: injected[name], least: least[name] },
+            injected: injected[name],
+            least: least[name],
             max: getMaxResource(accept.maxResources, name),
           })
         : others.includes(name) && isAtLeast(amount, least[name]);

@@ -57,7 +57,9 @@ export const listClientEnv = (
   const gateway = findGatewayUrl(template);
   if (gateway === undefined) return [];
   const clients = listClientTasks(consumer, tasks).map(({ name, role, client }) => ({
-    ...{ client, role, base: `${gateway}/t/${name}` },
+    client,
+    role,
+    base: `${gateway}/t/${name}`,
   }));
   const remotes = clients
     .filter(({ client }) => client === 'git')

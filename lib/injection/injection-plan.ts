@@ -110,7 +110,9 @@ export const planInjection = (request: {
   if (faults.length > 0) return fail(faults);
   const keyObstacle = hasClientKeys(tasks)
     ? findFixedKeyObstacle(applySecurityDefaults(pod, securityDefaults), {
-        ...{ platform, namespace, consumers },
+        platform,
+        namespace,
+        consumers,
       })
     : undefined;
   const injection = {

@@ -172,7 +172,9 @@ const buildGatewayAccess = ({ gateway, cloud }: Platform): GatewayAccess => {
   const { region, regions, endpoints, dialect, caBundle, httpsProxy, noProxy, allowHttp } = cloud;
   return {
     ...gateway,
-    ...{ region, dialect, allowHttp },
+    region,
+    dialect,
+    allowHttp,
     ...(regions && { regions }),
     ...(endpoints && { endpoints }),
     ...(caBundle !== undefined && { caBundle }),

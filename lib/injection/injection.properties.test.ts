@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../../test/kit/fast-check.ts';
 import type { JsonPatchOp } from '../contract/json-patch-operation.ts';
 import type { Container, Pod } from '../contract/pod.ts';
 import { DELIVERIES } from '../contract/task.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../../test/kit/fast-check.ts';
 import type { Pod } from '../contract/pod.ts';
 import { findConsumerNames } from './consumers.ts';
 import { platform } from './fixtures/sample-platform.ts';

@@ -112,7 +112,10 @@ const evaluateTasks = async (
       continue;
     }
     const question = {
-      ...{ principal, task, vend, atMs },
+      principal,
+      task,
+      vend,
+      atMs,
       ...(found.upstream !== undefined && { upstream: found.upstream }),
       ...cloud,
     };

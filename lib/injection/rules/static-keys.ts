@@ -190,7 +190,8 @@ export const checkKeyLocations = (container: Container, path: string): readonly 
   ...(container.volumeMounts ?? []).flatMap(({ mountPath }, index) => {
     const at = `${path}/volumeMounts/${index}/mountPath`;
     return KEY_PLACES.filter(({ file }) => file.test(mountPath)).map(({ instead }) => ({
-      ...{ path: at, ...instead },
+      path: at,
+      ...instead,
       got: formatValue(mountPath),
     }));
   }),
