@@ -141,7 +141,10 @@ const decide = async (
   const group = chooseGroup(request, options.group);
   const by = await cluster.readOwnName();
   const spec = buildDecision(request, {
-    ...{ decision, group, by, reason: options.reason },
+    decision,
+    group,
+    by,
+    reason: options.reason,
     ...(emergency !== undefined && { emergency }),
   });
   await confirm({ request, spec, yes: options.yes }, shell);

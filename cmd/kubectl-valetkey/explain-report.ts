@@ -105,7 +105,12 @@ export const explainPod = async (
   const explained = await Promise.all(tasks.map((task) => explainTask(task, options)));
   const { pod, namespace, serviceAccount, faults, exempted, warnings, podContext } = given;
   return {
-    ...{ pod, namespace, serviceAccount, faults, exempted, warnings },
+    pod,
+    namespace,
+    serviceAccount,
+    faults,
+    exempted,
+    warnings,
     trust: platform.trust,
     tasks: explained,
     ...(podContext && { settings: toNamespaceSettings(namespace, podContext, platform) }),

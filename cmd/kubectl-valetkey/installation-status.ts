@@ -15,6 +15,7 @@ import { checkBundle, type BundleState } from './certificate-bundles.ts';
 import { checkInstalledObject, type ObjectCheck } from './installed-objects.ts';
 import { checkPolicyParameters } from './policy-parameters.ts';
 import { findRefusalProblems, groupRefusals, type RecentRefusal } from './recent-refusals.ts';
+import { checkPolicies, type PolicyState } from './policy-states.ts';
 import type { ReadResult, StatusData } from './status-data.ts';
 import type { PublishedKey } from './jwks.ts';
 import { checkUpstreams, type UpstreamState } from './upstream-states.ts';
@@ -47,15 +48,6 @@ export type InstallationStatus = {
 
 export type ProgramState = Replicas & { readonly kind: string; readonly name: string };
 export type HeadState = Head & { readonly replica: string };
-export type PolicyState = {
-  readonly name: string;
-  readonly isReady: boolean;
-  readonly reason: string;
-  readonly message: string;
-  /** Milliseconds since the epoch; NaN if unknown. */
-  readonly createdAt: number;
-};
-
 /** Checks the data of an installation; `now` is in milliseconds since the epoch. */
 export const evaluateStatus = (data: StatusData, now: number): InstallationStatus => {
   const { platform, installedIn, authority } = data;
@@ -254,44 +246,6 @@ const checkKeys = (keys: readonly PublishedKey[]): Checked<readonly PublishedKey
   problems:
     keys.length > 1 ? [] : ['grant keys: expected the signing key and the next key, got one key'],
 });
-
-type Condition = {
-  readonly type?: string;
-  readonly status?: string;
-  readonly reason?: string;
-  readonly message?: string;
-  readonly observedGeneration?: number;
-};
-
-const toPolicyState = ({ metadata, status }: CustomResource): PolicyState => {
-  const { conditions = [] } = (status ?? {}) as { readonly conditions?: readonly Condition[] };
-  const ready = conditions.find(({ type }) => type === 'Ready');
-  const createdAt = Date.parse(metadata.creationTimestamp ?? '');
-  const base = { name: metadata.name, createdAt };
-  if (ready === undefined) return { ...base, ...NOT_EVALUATED };
-  const isCurrent = ready.observedGeneration === metadata.generation;
-  if (!isCurrent) return { ...base, ...NOT_EVALUATED };
-  const { reason = '', message = '' } = ready;
-  return { ...base, isReady: ready.status === 'True', reason, message };
-};
-
-const NOT_EVALUATED = {
-  isReady: false,
-  reason: 'NotEvaluated',
-  message: 'no authority has evaluated this version',
-};
-
-/** Lists which policies are ready. Any that is not denies every run. */
-export const checkPolicies = (
-  stored: readonly CustomResource[],
-): Checked<readonly PolicyState[]> => {
-  const policies = stored.map(toPolicyState);
-  const problems = policies
-    .filter(({ isReady }) => !isReady)
-    .map(({ name, message }) => `TaskPolicy ${name}: ${message.split('\n')[0] ?? ''}`);
-  const none = 'TaskPolicies: expected at least one, got none: all tasks are denied';
-  return { value: policies, problems: policies.length === 0 ? [none] : problems };
-};
 
 const toRevocations = (stored: readonly CustomResource[]): Checked<readonly Revocation[]> => {
   const results = stored.map(readRevocation);

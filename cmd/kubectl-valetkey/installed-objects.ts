@@ -45,7 +45,8 @@ export const listInstalledObjects = (trust: Platform['trust']): readonly Cluster
       ]),
     // The chart installs the definitions under either trust; only the authority uses them.
     ...(isAuthority ? AUTHORITY_KINDS : []).map((plural) => ({
-      ...{ kind: 'CustomResourceDefinition' as const, name: `${plural}.${API_GROUP}` },
+      kind: 'CustomResourceDefinition' as const,
+      name: `${plural}.${API_GROUP}`,
     })),
   ];
 };

@@ -44,7 +44,8 @@ export const createLintPolicy = (options: LintPolicyOptions): EvaluatePolicy => 
       return { faults, warnings: lacksLabel ? [hint] : warnings };
     }
     const result = await createTaskPolicyEvaluator({
-      ...{ platform, authority: platform.authority },
+      platform,
+      authority: platform.authority,
       readPolicies: () => policies,
       ...(upstreams && { readUpstreams: () => upstreams }),
       now: () => now,

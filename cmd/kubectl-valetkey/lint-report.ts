@@ -245,7 +245,8 @@ const toExemptedFinding = (exempted: ManifestResult['exempted'][number]): Unplac
 };
 
 const toWarning = (message: string): UnplacedFinding => ({
-  ...{ severity: 'warning', code: 'advice' },
+  severity: 'warning',
+  code: 'advice',
   message,
 });
 

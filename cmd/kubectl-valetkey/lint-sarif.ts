@@ -2,7 +2,9 @@ import { FINDING_CODES, type Finding } from './lint-report.ts';
 import { buildSarifLog, DOCS_URL } from './sarif.ts';
 
 const RULES = Object.entries(FINDING_CODES).map(([id, text]) => ({
-  ...{ id, text, helpUri: `${DOCS_URL}/cli` },
+  id,
+  text,
+  helpUri: `${DOCS_URL}/cli`,
 }));
 
 /** Builds the SARIF log of `lint`. */

@@ -107,11 +107,14 @@ const runLint = async (paths: readonly string[], options: Options, shell: Shell)
   const known = { platform, loadCatalog, readPodContext, now: io.now() };
   const { upstreams } = policyResult;
   const evaluatePolicy = createLintPolicy({
-    ...{ ...known, ...(policies && { policies }) },
+    ...known,
+    ...(policies && { policies }),
     ...(upstreams && { upstreams }),
   });
   const report = await lintFiles(files, {
-    ...{ ...known, namespace, evaluatePolicy },
+    ...known,
+    namespace,
+    evaluatePolicy,
     ...(upstreams && { upstreams }),
   });
   const allNotes = [...notes, ...policyResult.notes];
@@ -228,8 +231,13 @@ const buildLintResult = (
       ...wrap(counts, faults === 0 ? 'green' : 'red'),
     ],
     json: {
-      ...{ checked: checkedCount, withoutTasks: otherCount, faults },
-      ...{ findings, namespaces, upstreams, notes },
+      checked: checkedCount,
+      withoutTasks: otherCount,
+      faults,
+      findings,
+      namespaces,
+      upstreams,
+      notes,
     },
     sarif: buildSarif(findings),
   };

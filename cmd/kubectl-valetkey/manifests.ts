@@ -145,7 +145,8 @@ const readContent = ({ kind, apiVersion, object }: Typed, path: Path, source: So
 const readWorkload = (object: Members, path: Path, source: Source): Content => {
   const { pods, stray, texts } = findEmbeddedPods(object);
   const place = (at: Path, fault: Omit<FieldError, 'path'>): PlacedFault => ({
-    ...{ path: toPointer(at), ...fault },
+    path: toPointer(at),
+    ...fault,
     ...findMember([...path, ...at], source),
   });
   const { annotations } = toMapping(object['metadata']);

@@ -44,7 +44,9 @@ export const buildSarifLog = (
           version: VERSION,
           informationUri: 'https://valetkey.dev',
           rules: rules.map(({ id, text, helpUri }) => ({
-            ...{ id, shortDescription: { text }, helpUri },
+            id,
+            shortDescription: { text },
+            helpUri,
           })),
         },
       },

@@ -57,7 +57,9 @@ const toUpstreamState = (stored: CustomResource): UpstreamState => {
   return {
     name: metadata.name,
     ...describeUpstream(stored),
-    ...{ isReady: ready === 'True', reason, message },
+    isReady: ready === 'True',
+    reason,
+    message,
     secretFound: find('SecretFound')?.status ?? '',
     reachable: find('Reachable')?.status ?? '',
   };
@@ -72,8 +74,10 @@ const describeUpstream = (
   const { revocable, pinned } = explainUpstream(value);
   return value.kind === 'http'
     ? {
-        ...{ target: value.rules.url, source: value.access?.secret.kind ?? 'none' },
-        ...{ revocable, pinned },
+        target: value.rules.url,
+        source: value.access?.secret.kind ?? 'none',
+        revocable,
+        pinned,
       }
     : { target: `${value.host}:${value.port}`, source: 'kubernetes', revocable, pinned };
 };

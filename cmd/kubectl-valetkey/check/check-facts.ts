@@ -128,7 +128,13 @@ export const readInstallationFacts = async (
     readScraping(cluster, pods),
   ]);
   return {
-    ...{ trust, installedIn, webhook, objects, issuer, constraints, scraping },
+    trust,
+    installedIn,
+    webhook,
+    objects,
+    issuer,
+    constraints,
+    scraping,
     ...(admission && { admission }),
     ...(authority && { authority }),
   };
@@ -224,7 +230,9 @@ const readConstraints = async (
   const programs = pods.value;
   const all: readonly ConstrainedPods[] = [
     ...programs.map(({ name, component, pod }) => ({
-      ...{ name, subject: buildAccountSubject(installedIn, name), namespace: installedIn },
+      name,
+      subject: buildAccountSubject(installedIn, name),
+      namespace: installedIn,
       needs: NEEDS[component],
       ...(pod && { pod }),
     })),
@@ -269,7 +277,9 @@ const readScraping = async (
   ]);
   return {
     programs: programs.map(({ name, port }, at) => ({
-      ...{ name, port, metrics: metrics[at] ?? { unknown: 'no running pod' } },
+      name,
+      port,
+      metrics: metrics[at] ?? { unknown: 'no running pod' },
     })),
     monitors: 'unknown' in pods ? pods : monitors,
     networkPolicies,

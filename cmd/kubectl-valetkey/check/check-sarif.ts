@@ -13,7 +13,9 @@ export const buildCheckSarif = (rows: readonly CheckRow[]): object =>
     RULES,
     rows.flatMap(({ id, outcome, problems }) =>
       problems.map((message) => ({
-        ...{ code: id, message, object: `cluster/${id}` },
+        code: id,
+        message,
+        object: `cluster/${id}`,
         level: outcome === 'fail' ? 'error' : 'warning',
       })),
     ),

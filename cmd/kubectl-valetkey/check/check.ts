@@ -125,7 +125,9 @@ const readSmokeTarget = (options: Options): SmokeTarget | undefined => {
     throw createUsageError([{ path, expected, got: 'none' }]);
   }
   return {
-    ...{ namespace, role, objects: parseSmokeObjects(object) },
+    namespace,
+    role,
+    objects: parseSmokeObjects(object),
     ...(serviceAccount !== undefined && { serviceAccount }),
   };
 };

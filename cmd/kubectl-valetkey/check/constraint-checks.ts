@@ -29,7 +29,8 @@ export type ConstraintNeeds = {
 export const NEEDS = {
   webhook: { uid: WEBHOOK_UID, hasFsGroup: true, volumes: ['configMap', 'projected'] },
   authority: {
-    ...{ uid: AUTHORITY_UID, hasFsGroup: true },
+    uid: AUTHORITY_UID,
+    hasFsGroup: true,
     volumes: ['configMap', 'persistentVolumeClaim', 'projected'],
   },
   agents: { uid: SIDECAR_UID, hasFsGroup: false, volumes: ['emptyDir', 'projected'] },
@@ -128,6 +129,9 @@ export const listConstraintNames = (constraints: readonly Mapping[]): readonly s
 
 /** A right to use constraints, as OpenShift asks for it. */
 export const buildUseQuestion = (name: string, namespace: string) => ({
-  ...{ verb: 'use', group: 'security.openshift.io', resource: 'securitycontextconstraints' },
-  ...{ name, namespace },
+  verb: 'use',
+  group: 'security.openshift.io',
+  resource: 'securitycontextconstraints',
+  name,
+  namespace,
 });

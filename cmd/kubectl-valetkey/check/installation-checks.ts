@@ -4,7 +4,8 @@ import type { CustomResource } from '../../../lib/edge/kubernetes/custom-resourc
 import type { ClusterObject, Replicas } from '../../../lib/edge/kubernetes/installation.ts';
 import { toMapping } from '../../../lib/schema/mapping.ts';
 import { checkInstalledObject } from '../installed-objects.ts';
-import { checkPolicies, checkProgram, checkVersion } from '../installation-status.ts';
+import { checkProgram, checkVersion } from '../installation-status.ts';
+import { checkPolicies } from '../policy-states.ts';
 import type { ReadResult, StatusData } from '../status-data.ts';
 import { POLICY_DIGESTS } from './admission-policy-digests.ts';
 import { checkRead, failIfAny, type CheckResult } from './check-row.ts';

@@ -97,7 +97,11 @@ export const runSmokeTest = async (
 const buildPlan = ({ cloud }: Platform, { objects }: SmokeTarget): SmokeProbePlan => {
   const { region, dialect, allowHttp, caBundle, httpsProxy, noProxy, sourceRestriction } = cloud;
   return {
-    ...{ region, dialect, allowHttp, objects, s3Endpoint: findS3Endpoint(cloud) },
+    region,
+    dialect,
+    allowHttp,
+    objects,
+    s3Endpoint: findS3Endpoint(cloud),
     replays: sourceRestriction.mode !== 'none',
     ...(caBundle !== undefined && { caBundle }),
     ...(httpsProxy !== undefined && { httpsProxy }),
@@ -166,9 +170,12 @@ const buildSmokePod = ({ name, platform, target, plan }: PodPlan): object => {
       ...(target.serviceAccount !== undefined && { serviceAccountName: target.serviceAccount }),
       containers: [
         {
-          ...{ name: CONTAINER, image, imagePullPolicy },
+          name: CONTAINER,
+          image,
+          imagePullPolicy,
           command: [...SMOKE_PROBE_COMMAND, JSON.stringify(plan)],
-          ...{ resources: RESOURCES, securityContext: RESTRICTED },
+          resources: RESOURCES,
+          securityContext: RESTRICTED,
         },
       ],
     },
@@ -274,7 +281,8 @@ const sendReplay = async (
   if (!url.startsWith(`${origin}/`)) return { unknown: `expected a URL of ${origin}` };
   try {
     const { status, body } = await sendSignedRequest({
-      ...{ url, headers },
+      url,
+      headers,
       ...(caBundle !== undefined && { caBundle }),
     });
     return { status, isDenial: status === 403 && body.includes('<Code>AccessDenied</Code>') };

@@ -164,7 +164,9 @@ export const decideApproval: Handler = async ({ params, form }, context) => {
   const isSame = request.uid === form.get('uid') && request.spec.digest === form.get('digest');
   if (!isSame) throw newStaleError(params, 'another of the same name');
   const spec = buildDecision(request, {
-    ...{ decision: readDecision(form), group: readGroup(request, form), by: context.user },
+    decision: readDecision(form),
+    group: readGroup(request, form),
+    by: context.user,
     reason: readOptional(form, 'reason'),
   });
   await createDecision(context.cluster, { request, spec }, context.newId);

@@ -45,7 +45,11 @@ const runConsole = async (options: Options, { io }: Shell): Promise<void> => {
   const end = createEnd(io);
   const server = await startConsoleServer({
     context: {
-      ...{ cluster, user, now: io.now, newId: io.newId, isReadOnly: options.readOnly ?? false },
+      cluster,
+      user,
+      now: io.now,
+      newId: io.newId,
+      isReadOnly: options.readOnly ?? false,
       session: createSession(),
       readRecords: createRecordsReader(cluster, { now: io.now, monotonic }),
       loadCatalog: createCatalogLoader(),

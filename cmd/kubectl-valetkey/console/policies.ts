@@ -1,7 +1,7 @@
 import type { CustomResource } from '../../../lib/edge/kubernetes/custom-resources.ts';
 import { compilePolicies } from '../../../lib/policy/compiled-policies.ts';
 import { toPolicyText } from '../../../lib/policy/policy-text.ts';
-import { checkPolicies, type PolicyState } from '../installation-status.ts';
+import { checkPolicies, type PolicyState } from '../policy-states.ts';
 import { listExceptions, STATE_TEXT, type ListedException } from '../vend-report.ts';
 import type { Handler, Page } from './console-context.ts';
 import { html, renderLines, type Html, type HtmlPart } from './html.ts';

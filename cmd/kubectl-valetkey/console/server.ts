@@ -198,7 +198,9 @@ const buildErrorPage = (
 ): Page => {
   const { status, lines } = describeError(error, onInternalError);
   return {
-    ...{ view: getView(path), title: 'Not possible', status },
+    view: getView(path),
+    title: 'Not possible',
+    status,
     content: html`${renderProblems('Why', lines)}`,
   };
 };

@@ -57,7 +57,11 @@ const addPod = (tasks: Map<string, DeclaredTask>, declaration: Task, pod: Pod): 
   const key = `${formatKey(owner)} ${JSON.stringify(declaration)}`;
   const createdAt = Date.parse(String(toMapping(pod.metadata)['creationTimestamp']));
   const known = tasks.get(key) ?? {
-    ...{ ...owner, declaration, pods: [], podCount: 0, oldestPodAt: createdAt },
+    ...owner,
+    declaration,
+    pods: [],
+    podCount: 0,
+    oldestPodAt: createdAt,
   };
   tasks.set(key, known);
   known.podCount += 1;

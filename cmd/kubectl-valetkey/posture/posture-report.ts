@@ -95,7 +95,13 @@ export const buildPostureReport = (inputs: PostureInputs): PostureReport => {
   const permits = listPermits(policies, inputs);
   const exceptions = policies === undefined ? [] : listExceptions(policies, now);
   return {
-    ...{ coverage, tasks, undeclared, permits, exceptions, problems, upstreams: upstreamStates },
+    coverage,
+    tasks,
+    undeclared,
+    permits,
+    exceptions,
+    problems,
+    upstreams: upstreamStates,
     findings: [
       ...tasks.flatMap((task) => listTaskFindings(task, coverage)),
       ...upstreamStates.filter(isUnused).map(({ name }) => ({
@@ -117,11 +123,15 @@ export const buildPostureReport = (inputs: PostureInputs): PostureReport => {
 };
 
 const toKey = ({ namespace, serviceAccount, task }: TaskKey): TaskKey => ({
-  ...{ namespace, serviceAccount, task },
+  namespace,
+  serviceAccount,
+  task,
 });
 
 const finding = (code: PostureCode, object: string) => ({
-  ...{ severity: POSTURE_CODES[code], code, object },
+  severity: POSTURE_CODES[code],
+  code,
+  object,
 });
 
 const isUnused = ({ state }: { readonly state: RightState }): boolean => state === 'unused';
@@ -153,10 +163,18 @@ const evaluateTask = (
   const { provider, delivery, role, canary } = declaration;
   return {
     ...toKey(rest),
-    ...{ provider, delivery, role, pods, podCount, oldestPodAt, ...runs },
+    provider,
+    delivery,
+    role,
+    pods,
+    podCount,
+    oldestPodAt,
+    ...runs,
     isCanary: canary === true,
     state: evaluateUse(hasRun, coverage),
-    ...{ reasons, isIncomplete: missing.length > 0, rights },
+    reasons,
+    isIncomplete: missing.length > 0,
+    rights,
     ...(smallerAllow !== undefined && { smallerAllow }),
   };
 };

@@ -121,7 +121,9 @@ const formatCounts = ({ findings, tasks }: PostureReport): string => {
 const describeReport = ({ coverage, tasks, undeclared, ...report }: PostureReport) => {
   const { since, until } = coverage.window;
   return {
-    ...{ since: toTime(since), until: toTime(until), missing: coverage.gaps },
+    since: toTime(since),
+    until: toTime(until),
+    missing: coverage.gaps,
     unverified: coverage.unverified,
     tasks: tasks.map(({ lastIssuedAt, oldestPodAt, ...task }) => ({
       ...task,
@@ -129,7 +131,8 @@ const describeReport = ({ coverage, tasks, undeclared, ...report }: PostureRepor
       ...(!Number.isNaN(oldestPodAt) && { oldestPodAt: toTime(oldestPodAt) }),
     })),
     undeclared: undeclared.map(({ lastIssuedAt, ...task }) => ({
-      ...{ ...task, lastRunAt: toTime(lastIssuedAt) },
+      ...task,
+      lastRunAt: toTime(lastIssuedAt),
     })),
     ...report,
   };

@@ -72,7 +72,12 @@ export const createUsageCollector = (since: number) => {
       const { namespace, serviceAccount, task, deadline = at } = shown;
       const { role } = toMapping(body['unmapped']);
       issued.set(run, {
-        ...{ run, namespace, serviceAccount, task, issuedAt: at, deadline },
+        run,
+        namespace,
+        serviceAccount,
+        task,
+        issuedAt: at,
+        deadline,
         role: typeof role === 'string' ? role : '',
       });
     }
@@ -82,7 +87,11 @@ export const createUsageCollector = (since: number) => {
     }
   };
   const result = (): RecordedUsage => ({
-    ...{ issued: [...issued.values()], calls, ends, policies, hasAllPolicies },
+    issued: [...issued.values()],
+    calls,
+    ends,
+    policies,
+    hasAllPolicies,
   });
   return { add, result };
 };
@@ -142,7 +151,12 @@ export const sumUpTasks = (
 };
 
 export const NO_RUNS: TaskUsage = {
-  ...{ runs: 0, live: 0, unrecorded: 0, unlisted: 0, lastIssuedAt: 0, used: [] },
+  runs: 0,
+  live: 0,
+  unrecorded: 0,
+  unlisted: 0,
+  lastIssuedAt: 0,
+  used: [],
 };
 
 const addRun = (

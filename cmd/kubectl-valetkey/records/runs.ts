@@ -64,9 +64,16 @@ const buildRunsResult = (
 };
 
 const describeRun = (run: LiveRunsData['runs'][number]) => ({
-  ...{ run: run.run, namespace: run.namespace, pod: run.pod, podUid: run.podUid },
-  ...{ serviceAccount: run.serviceAccount, container: run.consumer, task: run.task },
+  run: run.run,
+  namespace: run.namespace,
+  pod: run.pod,
+  podUid: run.podUid,
+  serviceAccount: run.serviceAccount,
+  container: run.consumer,
+  task: run.task,
   ...(run.user !== '' && { user: run.user }),
-  ...{ startedAt: new Date(run.at).toISOString(), deadline: new Date(run.deadline).toISOString() },
-  ...{ actions: run.actions, resources: run.resources },
+  startedAt: new Date(run.at).toISOString(),
+  deadline: new Date(run.deadline).toISOString(),
+  actions: run.actions,
+  resources: run.resources,
 });

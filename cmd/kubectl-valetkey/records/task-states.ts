@@ -45,8 +45,14 @@ export const listTaskStates = (
       const last = records.findLast((each) => each.code !== '' && isOwn(each));
       const { provider, delivery, role, lifetimeSeconds } = task;
       return {
-        ...{ namespace, pod: name, container, task: task.name },
-        ...{ provider, delivery, role, lifetimeSeconds },
+        namespace,
+        pod: name,
+        container,
+        task: task.name,
+        provider,
+        delivery,
+        role,
+        lifetimeSeconds,
         ...(run && { run: { run: run.run, deadline: run.deadline } }),
         ...(last && {
           last: { kind: last.kind, code: last.code, message: last.message, at: last.at },

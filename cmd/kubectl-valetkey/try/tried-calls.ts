@@ -1,5 +1,5 @@
 import { matchGates } from '../../../lib/calls/gates.ts';
-import { evaluateCall } from '../../../lib/calls/evaluate-call.ts';
+import { evaluateCall } from '../../../lib/calls/call-evaluation.ts';
 import type { Gate } from '../../../lib/contract/authority-api.ts';
 import type { Task } from '../../../lib/contract/task.ts';
 import { computeGates } from '../../../lib/policy/gates.ts';
@@ -64,7 +64,8 @@ export const tryCalls = async (
   const { upstream } = findExplainedUpstream(task, options.upstreams);
   const question = {
     ...buildPolicyRequest(task, upstream, options),
-    ...{ params: bound.value, approvals: [] },
+    params: bound.value,
+    approvals: [],
   };
   const isAllowed = explained.policy?.now?.outcome === 'allow';
   const refusals = [...faults, ...explained.faults];
@@ -75,7 +76,9 @@ export const tryCalls = async (
       : [];
   const allow = bindAllow(task, bound.value);
   return {
-    ...{ namespace, pod: name, task: task.name },
+    namespace,
+    pod: name,
+    task: task.name,
     refusals,
     run: explained.policy,
     calls: calls.map((call) => tryCall(call, { allow, gates, isRefused })),
