@@ -191,8 +191,12 @@ const reportBeyond = (
     const sealedThrough = recorded.get(run) ?? -1;
     if (last === undefined || last.seq <= sealedThrough) continue;
     findings.unverified.push({
-      ...{ file: last.file, line: last.line, code: 'call_beyond_record' },
-      ...{ chain: run, sealedThrough, last: last.seq },
+      file: last.file,
+      line: last.line,
+      code: 'call_beyond_record',
+      chain: run,
+      sealedThrough,
+      last: last.seq,
     });
   }
 };

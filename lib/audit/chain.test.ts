@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
 
+import fc from '../../test/kit/fast-check.ts';
 import { canonicalizeJson } from '../schema/canonical-json.ts';
 import { computeSha256, linkRecord, NOTHING_BEFORE } from './chain.ts';
 

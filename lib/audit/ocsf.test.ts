@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
 
+import fc from '../../test/kit/fast-check.ts';
 import { buildIntent, createMemorySink, createTestRecorder } from './fixtures/recording.ts';
 import { buildChainAttributes, buildEventAttributes, OCSF_CLASSES } from './ocsf.ts';
 import type { ChainKind, RecordKind } from './ocsf.ts';

@@ -94,23 +94,37 @@ export const OCSF_CLASSES: Readonly<Record<RecordKind, OcsfClass>> = {
     status_id: 2,
   },
   'emergency.used': {
-    ...{ ...management, ...buildOtherActivity('Use'), severity_id: 4, status_id: 1 },
+    ...management,
+    ...buildOtherActivity('Use'),
+    severity_id: 4,
+    status_id: 1,
     entity: 'approval',
   },
   'emergency.reviewed': {
-    ...{ ...management, ...buildOtherActivity('Review'), ...notable },
+    ...management,
+    ...buildOtherActivity('Review'),
+    ...notable,
     entity: 'approval',
   },
   'proposal.created': { ...management, ...creates, ...done, entity: 'proposal' },
   'proposal.refused': {
-    ...{ ...management, ...creates, severity_id: 2, status_id: 2 },
+    ...management,
+    ...creates,
+    severity_id: 2,
+    status_id: 2,
     entity: 'proposal',
   },
   'signal.received': {
-    ...{ ...session, ...buildOtherActivity('Revoke'), severity_id: 4, status_id: 1 },
+    ...session,
+    ...buildOtherActivity('Revoke'),
+    severity_id: 4,
+    status_id: 1,
   },
   'canary.touched': {
-    ...{ ...session, ...buildOtherActivity('Touch Canary'), severity_id: 5, status_id: 2 },
+    ...session,
+    ...buildOtherActivity('Touch Canary'),
+    severity_id: 5,
+    status_id: 2,
   },
   'policy.changed': { ...management, ...updates, ...notable, entity: 'policy' },
   'key.changed': { ...management, ...updates, ...notable, entity: 'key' },
@@ -281,8 +295,15 @@ const buildLink = ({ run, namespace, serviceAccount, task }: ChainLink) => ({
 });
 
 const buildCalls = ({ from, to, hash, counts, bytesIn, bytesOut, ...lists }: CallHead) => ({
-  ...{ from, to, hash, counts, bytes_in: bytesIn, bytes_out: bytesOut },
-  ...{ refusals: lists.refusals, used: lists.used, omitted: lists.omitted },
+  from,
+  to,
+  hash,
+  counts,
+  bytes_in: bytesIn,
+  bytes_out: bytesOut,
+  refusals: lists.refusals,
+  used: lists.used,
+  omitted: lists.omitted,
 });
 
 /** IDs of rules; most pods violate none. */

@@ -1,6 +1,6 @@
 import { createPublicKey, createHmac } from 'node:crypto';
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../../test/kit/fast-check.ts';
 import { forgeToken, createTestIssuer, type TestIssuer } from './fixtures/test-issuer.ts';
 import {
   AUDIENCE,

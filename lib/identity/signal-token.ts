@@ -63,7 +63,8 @@ export const createSignalVerifier = ({
   const listed = new Map(
     transmitters.map((transmitter) => {
       const findKey = createJwksCache({
-        ...{ fetchJwks: fetchJwks(transmitter), monotonic },
+        fetchJwks: fetchJwks(transmitter),
+        monotonic,
         code: 'keys_unavailable',
       });
       const limit = createConcurrencyLimit();
@@ -126,9 +127,14 @@ const verifyClaims = async (
 ): Promise<JWTPayload> => {
   try {
     const { payload } = await jwtVerify(token, findKey, {
-      ...{ algorithms: [...SIGNATURE_ALGORITHMS], typ: SIGNAL_TYPE, issuer, audience },
-      ...{ requiredClaims: REQUIRED, clockTolerance: SKEW_SECONDS },
-      ...{ maxTokenAge: MAX_AGE_SECONDS, currentDate: new Date(now()) },
+      algorithms: [...SIGNATURE_ALGORITHMS],
+      typ: SIGNAL_TYPE,
+      issuer,
+      audience,
+      requiredClaims: REQUIRED,
+      clockTolerance: SKEW_SECONDS,
+      maxTokenAge: MAX_AGE_SECONDS,
+      currentDate: new Date(now()),
     });
     return payload;
   } catch (error) {

@@ -76,7 +76,9 @@ export const createUseOnceGuard = ({
     consume: async (handle) => {
       const { kind, digest, expiresAt, holder } = handle;
       const created = await leases.create({
-        ...{ name: `used-${digest}`, kind, usedAt: now() },
+        name: `used-${digest}`,
+        kind,
+        usedAt: now(),
         ...(holder !== undefined && { holder }),
         endsAt: expiresAt + LEASE_RETENTION_MS,
       });

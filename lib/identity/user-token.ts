@@ -112,7 +112,10 @@ const toUser = (claims: SignedClaims, token: string, listed: UserIssuer): User =
   }
   const kubernetesName = buildKubernetesName(claims, listed);
   return {
-    ...{ issuer: iss, subject: sub, digest: digestToken(iss, token), expiresAt: exp * 1000 },
+    issuer: iss,
+    subject: sub,
+    digest: digestToken(iss, token),
+    expiresAt: exp * 1000,
     ...(kubernetesName !== undefined && { kubernetesName }),
   };
 };

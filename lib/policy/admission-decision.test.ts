@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../../test/kit/fast-check.ts';
 import type { Task } from '../contract/task.ts';
 import { evaluateAdmissionPolicy } from './admission-decision.ts';
 import type { PolicyDecision } from './decision.ts';

@@ -78,7 +78,9 @@ export const createCallRequestBuilder = (
     { uid: ARGUMENTS.__entity, attrs: {}, parents: [], tags: { ...given } },
   ];
   return ({ action: { name, accessLevels }, resource }) => ({
-    ...{ ...run, action: 'call', entities },
+    ...run,
+    action: 'call',
+    entities,
     context: {
       ...known,
       action: name,
@@ -98,7 +100,8 @@ export const createGateRequestBuilder = (
   const run = createRunRequestBuilder(question)({ action: ANY_ACTION, resource: '' });
   const context = { ...run.context, ...buildUnknowns(PER_CALL) };
   return ({ name, accessLevels }) => ({
-    ...{ ...run, action: 'call' },
+    ...run,
+    action: 'call',
     context: { ...context, action: name, accessLevels: buildLevels(accessLevels) },
   });
 };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../../test/kit/fast-check.ts';
 import type { Gate } from '../contract/authority-api.ts';
 import type { Task } from '../contract/task.ts';
 import { matchesPattern } from '../schema/wildcard-patterns.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../../test/kit/fast-check.ts';
 import { compilePolicies } from './compiled-policies.ts';
 import { evaluateAdmissionPolicy } from './admission-decision.ts';
 import type { RunPolicyRequest } from './decision.ts';

@@ -144,10 +144,14 @@ const LAPSING_FORBID: AnnotationFault = {
   expected: 'a forbid without @until, because what it forbids would be permitted afterwards',
 };
 const NO_REASON: AnnotationFault = {
-  ...{ at: 'until', expected: `${REASON_TEXT} beside @until`, got: 'no @reason' },
+  at: 'until',
+  expected: `${REASON_TEXT} beside @until`,
+  got: 'no @reason',
 };
 const NO_UNTIL: AnnotationFault = {
-  ...{ at: 'reason', expected: `${UNTIL_TEXT} beside @reason`, got: 'no @until' },
+  at: 'reason',
+  expected: `${UNTIL_TEXT} beside @reason`,
+  got: 'no @until',
 };
 const BAD_REASON: AnnotationFault = { at: 'reason', expected: REASON_TEXT };
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
 
+import fc from '../../test/kit/fast-check.ts';
 import type { RevocationSpec } from '../contract/authority-api.ts';
 import { NOON, buildRevocation } from './fixtures/revocation-objects.ts';
 import { indexRevocations, isInForce, matchesRun, type RevocationTarget } from './matching.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
 
+import fc from '../../test/kit/fast-check.ts';
 import { MAX_JSON_VALUES, parseStrictJson } from './strict-json.ts';
 
 const OPTIONS = { maxDepth: 4, foldCaseDepth: 1 };

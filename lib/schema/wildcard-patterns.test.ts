@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../../test/kit/fast-check.ts';
 import { matchesPattern, patternsOverlap } from './wildcard-patterns.ts';
 
 /** The definition of overlap, by exhaustive search. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../../test/kit/fast-check.ts';
 import { parseRequestTarget } from '../schema/request-target.ts';
 import { parseAuthorization } from './authorization.ts';
 import {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../../test/kit/fast-check.ts';
 import { MAX_ENV_BYTES, type AdmittedTasks, type Task } from '../contract/task.ts';
 import { formatFieldError } from '../schema/field-error.ts';
 import { readAdmittedTasks, formatAdmittedTasks } from './admitted-tasks.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
 import { Lexer } from 'yaml';
+import fc from '../../test/kit/fast-check.ts';
 import { MAX_TASK_BYTES } from '../contract/task.ts';
 import { parseAnnotation } from './annotation.ts';
 

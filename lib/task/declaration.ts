@@ -138,8 +138,12 @@ const createAllowReader = (
   const listed = Object.hasOwn(limits.mintingActions, role) ? limits.mintingActions[role] : [];
   const mintingActions = new Set(listed?.map((action) => action.toLowerCase()));
   const reader = createStatementReader({
-    ...{ limits, catalog, dialect, delivery },
-    ...{ params, mintingActions },
+    limits,
+    catalog,
+    dialect,
+    delivery,
+    params,
+    mintingActions,
   });
   const statements = list(reader, { min: 1, max: MAX_STATEMENTS });
   return (value, path, faults) => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../../test/kit/fast-check.ts';
 import { formatFieldError } from '../schema/field-error.ts';
 import { bindParams } from './params.ts';
 import { bindResource, readPlaceholders, widenPlaceholders } from './resource.ts';

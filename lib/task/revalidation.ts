@@ -143,8 +143,10 @@ const checkUnusedConsumers = ({ consumers, tasks }: AdmittedTasks): readonly Fie
   consumers
     .filter((name) => !tasks.some(({ containers }) => containers.includes(name)))
     .map((name) => ({
-      ...{ source: SIDECAR_ENV.tasks, path: 'consumers' },
-      ...{ expected: 'consumers that a task names', got: formatValue(name) },
+      source: SIDECAR_ENV.tasks,
+      path: 'consumers',
+      expected: 'consumers that a task names',
+      got: formatValue(name),
     }));
 
 const checkTaskOrder = ({ tasks }: AdmittedTasks): readonly FieldError[] => {
@@ -154,8 +156,10 @@ const checkTaskOrder = ({ tasks }: AdmittedTasks): readonly FieldError[] => {
     ? []
     : [
         {
-          ...{ source: SIDECAR_ENV.tasks, path: 'tasks' },
-          ...{ expected: `tasks in the order ${expected.join(', ')}`, got: names.join(', ') },
+          source: SIDECAR_ENV.tasks,
+          path: 'tasks',
+          expected: `tasks in the order ${expected.join(', ')}`,
+          got: names.join(', '),
         },
       ];
 };
@@ -171,11 +175,10 @@ const checkNormalForm = (
     return members
       .filter((member) => !isDeepStrictEqual(task[member], normal?.[member]))
       .map((path) => ({
-        ...{ source: formatSource(task.name), path },
-        ...{
-          expected: `the normal form ${formatValue(normal?.[path])}`,
-          got: formatValue(task[path]),
-        },
+        source: formatSource(task.name),
+        path,
+        expected: `the normal form ${formatValue(normal?.[path])}`,
+        got: formatValue(task[path]),
       }));
   });
 

@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
 import { parse } from 'yaml';
+import fc from '../../test/kit/fast-check.ts';
 import { createCatalogLoader } from '../catalog/catalog.ts';
 import type { CloudSettings, TaskLimits } from '../contract/platform.ts';
 import { MAX_TASK_BYTES, type Task } from '../contract/task.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
-import { authorizeGitCall } from '../calls/authorize-git-call.ts';
-import { authorizeHttpCall } from '../calls/authorize-http-call.ts';
+import fc from '../../test/kit/fast-check.ts';
+import { authorizeGitCall } from '../calls/git-call-authorization.ts';
+import { authorizeHttpCall } from '../calls/http-call-authorization.ts';
 import { createCommandReader } from '../calls/git-commands.ts';
 import { recognizeGitRequest } from '../calls/git-request.ts';
 import { parseHttpTarget } from '../calls/http-target.ts';

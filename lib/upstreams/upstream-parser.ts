@@ -196,7 +196,8 @@ const parsePostgres = ({ name, uid }: ObjectIdentity, spec: unknown): Result<Pos
   return faults.length > 0
     ? fail(faults)
     : succeed({
-        ...{ kind: 'postgres', name },
+        kind: 'postgres',
+        name,
         ...(uid !== undefined && { uid }),
         ...result.value.postgres,
       });

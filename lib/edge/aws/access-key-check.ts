@@ -100,7 +100,9 @@ const attemptCreation = async (
     () => false,
   );
   return {
-    ...{ api, outcome: 'created', answer: '200' },
+    api,
+    outcome: 'created',
+    answer: '200',
     ...(isRemoved ? {} : { remainingKey: readId() }),
   };
 };

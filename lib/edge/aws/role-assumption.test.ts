@@ -7,7 +7,10 @@ import { ExchangeError } from '../../contract/exchange.ts';
 import { buildTask } from '../../runs/fixtures/fake-exchange.ts';
 import { buildIssuedReply, startStsStub, buildStsErrorReply } from './fixtures/sts-stub.ts';
 import { createStsClient } from './sts-client.ts';
+import { ATTEMPT_TIMEOUT_MS as SIDECAR_TIMEOUT_MS } from '../authority/authority-exchange.ts';
+import { ATTEMPT_TIMEOUT_MS as STS_TIMEOUT_MS } from './signed-client.ts';
 import {
+  AUTHORITY_RETRY_BUDGET_MS,
   createOwnRoleAssumption,
   createRoleAssumption,
   type RoleAssumptionDeps,
@@ -152,6 +155,48 @@ describe('createRoleAssumption', () => {
       code: 'AccessDenied',
     });
     expect(stub.calls).toHaveLength(2);
+  });
+
+  test('is unavailable, not refused, if no time is left to ask a private cloud again', async () => {
+    let elapsed = 0;
+    const { parts, stub } = await setUpAssumption(
+      () => {
+        elapsed += 3_600;
+        return buildStsErrorReply(403, 'AccessDenied');
+      },
+      {
+        cloud: { dialect: 's3', sourceRestriction: { mode: 'none' } },
+        clock: { now: () => Date.now(), monotonic: () => elapsed },
+      },
+    );
+    await expect(createRoleAssumption(parts)(authorizedRun)).rejects.toMatchObject({
+      kind: 'unavailable',
+      code: 'grant_not_accepted',
+    });
+    expect(stub.calls).toHaveLength(1);
+  });
+
+  test('starts no call that the sidecar would not wait for', async () => {
+    let elapsed = 0;
+    const startedAt: number[] = [];
+    const { parts } = await setUpAssumption(
+      () => {
+        startedAt.push(elapsed);
+        return buildStsErrorReply(400, 'Throttling');
+      },
+      {
+        clock: { now: () => Date.now(), monotonic: () => elapsed },
+        random: () => 1,
+        pause: (ms) => Promise.resolve(void (elapsed += ms)),
+      },
+    );
+    await expect(createRoleAssumption(parts)(authorizedRun)).rejects.toMatchObject({
+      kind: 'unavailable',
+      code: 'Throttling',
+    });
+    expect(startedAt).toEqual([0, 200, 600, 1_400, 3_000]);
+    const lastAnswerMs = AUTHORITY_RETRY_BUDGET_MS + STS_TIMEOUT_MS;
+    expect(lastAnswerMs).toBeLessThan(SIDECAR_TIMEOUT_MS);
   });
 
   test('retries a conflict with another exchange (409)', async () => {

@@ -24,6 +24,12 @@ export type RoleAssumptionDeps = AssumeRoleDeps & {
 };
 
 /**
+ * Milliseconds within which calls of STS start. One more takes five seconds at most, and the sidecar waits ten for
+ * the answer: credentials after that would be for no one, and it asks again.
+ */
+export const AUTHORITY_RETRY_BUDGET_MS = 4_000;
+
+/**
  * Creates the function that signs a grant for one run and exchanges it, with the session policy, for
  * the run's credentials. The grant is sent only to the cloud. Each attempt signs a new grant.
  *
@@ -37,7 +43,8 @@ export const createRoleAssumption =
     const acting = { namespace, serviceAccount, ...(user === undefined ? {} : { user }) };
     const granted = { ...acting, task: task.name, params, run };
     const name = buildSessionName({ podName: pod.name, run });
-    const { issued, policy = '' } = await assumeRoleWithGrant(deps, {
+    const inTime = { ...deps, budgetMs: AUTHORITY_RETRY_BUDGET_MS };
+    const { issued, policy = '' } = await assumeRoleWithGrant(inTime, {
       run,
       role: task.role,
       lifetimeSeconds: task.lifetimeSeconds,

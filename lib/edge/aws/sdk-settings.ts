@@ -58,7 +58,8 @@ const createCloudAgents = ({
       ? {}
       : {
           proxyEnv: {
-            ...{ HTTPS_PROXY: httpsProxy, HTTP_PROXY: httpsProxy },
+            HTTPS_PROXY: httpsProxy,
+            HTTP_PROXY: httpsProxy,
             NO_PROXY: noProxy.join(','),
           },
         };

@@ -19,6 +19,8 @@ export type AssumeRoleDeps = {
   /** A number from 0 to 1, for jitter. */
   readonly random: () => number;
   readonly pause?: RetryDeps['pause'];
+  /** By default ten seconds. */
+  readonly budgetMs?: number;
 };
 
 /** The run for which a role is assumed. */
@@ -48,7 +50,7 @@ export type AssumedRun = {
 };
 
 /**
- * Calls AssumeRoleWithWebIdentity for one run. Transient failures are retried for ten seconds with
+ * Calls AssumeRoleWithWebIdentity for one run. Transient failures are retried for `budgetMs` with
  * backoff and full jitter. A token that STS does not accept is read again once.
  *
  * @throws ExchangeError
@@ -76,9 +78,13 @@ const evaluateStsError = (
 ): RetryDecision => {
   if (!(thrown instanceof CloudRequestError)) throw thrown;
   const error = toStsExchangeError(thrown, role);
-  return !hasReread && ambiguousDenial?.codes.includes(thrown.code) === true
-    ? { action: 'reread', error, pauseMs: ambiguousDenial.pauseMs }
-    : { action: classifyStsError(thrown), error };
+  if (hasReread || ambiguousDenial?.codes.includes(thrown.code) !== true)
+    return { action: classifyStsError(thrown), error };
+  // Thrown where no time is left to repeat it: it may say nothing about the caller.
+  const undecided = new ExchangeError('unavailable', 'grant_not_accepted', error.message, {
+    cause: thrown,
+  });
+  return { action: 'reread', error: undecided, pauseMs: ambiguousDenial.pauseMs };
 };
 
 const sleepUnref = async (ms: number, signal: AbortSignal): Promise<void> => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
 
+import fc from '../../../test/kit/fast-check.ts';
 import { buildDenyListPolicy, type DeniedRun } from './deny-list-policy.ts';
 import type { DeniedSessions } from './denied-sessions.ts';
 import { buildSessionName, truncatePodName } from './session-name.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../../../test/kit/fast-check.ts';
 import { buildSessionName } from './session-name.ts';
 
 const run = fc.stringMatching(/^[A-Za-z0-9_-]{1,40}$/);
