@@ -10,6 +10,8 @@ describe('parseOptions', () => {
       only: '',
       programs: undefined,
       fleet: undefined,
+      pods: undefined,
+      podsPerSecond: 50,
       publish: false,
       help: false,
     });
@@ -41,6 +43,28 @@ describe('parseOptions', () => {
   it.each(['0', '-1', '20001', '1e3', 'many'])('refuses a fleet of %s streams', (given) => {
     expect(() => parseOptions([`--fleet=${given}`], measurements)).toThrow(
       `--fleet: expected a number from 1 to 20000; found "${given}"`,
+    );
+  });
+
+  it('reads the number of pods of a fleet and how many start in a second', () => {
+    const args = ['--pods', '5000', '--pods-per-second', '250', '--publish'];
+    expect(parseOptions(args, measurements)).toMatchObject({ pods: 5_000, podsPerSecond: 250 });
+    expect(() => parseOptions(['--pods', '5', '--only', 'held'], measurements)).toThrow(/--pods/);
+    expect(() => parseOptions(['--pods', '5', '--fleet', '5'], measurements)).toThrow(
+      /one of them/,
+    );
+  });
+
+  it('refuses pods that would start for longer than the simulation may take', () => {
+    const args = ['--pods', '5000', '--pods-per-second', '16'];
+    expect(() => parseOptions(args, measurements)).toThrow(
+      '--pods-per-second: expected at least 17 for 5000 pods, because all must start within 300 s',
+    );
+  });
+
+  it.each(['0', '1001', '0.5'])('refuses %s pods in a second', (given) => {
+    expect(() => parseOptions(['--pods-per-second', given], measurements)).toThrow(
+      `--pods-per-second: expected a number from 1 to 1000; found "${given}"`,
     );
   });
 

@@ -1,4 +1,4 @@
-import { authorizeCall, recognizeCall } from '../lib/calls/authorize-call.ts';
+import { authorizeCall, recognizeCall } from '../lib/calls/call-authorization.ts';
 import { selectRequestHeaders } from '../lib/calls/call-headers.ts';
 import {
   parseCall,

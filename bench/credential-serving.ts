@@ -68,7 +68,7 @@ export async function startBareSidecar(
 
 /** 200 callers at once, none served before, on both listeners: how often STS is called. */
 export async function measureSingleExchange(bench: Bench): Promise<Row[]> {
-  const sts = await startFakeSts(300);
+  const sts = await startFakeSts({ delayMs: 300 });
   const sidecar = await startSidecar(bench, createClusterTrust(sts.url));
   try {
     const { host, port } = sidecar.loopback;

@@ -3,12 +3,12 @@
  * own jitter. Reads a line of JSON, {@link FleetClientsInput}, from standard input, and writes a line for each
  * {@link FleetProgress}. Connects only to this machine. Ends with its standard input, and after ten minutes.
  */
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
+import { clock, schedule } from '../cmd/sidecar/system-clock.ts';
 import { createConnection } from '../lib/edge/authority/connection.ts';
 import { createEventStream } from '../lib/edge/authority/event-stream.ts';
 import { subscribe } from '../lib/runs/revocation-stream.ts';
+import { readClientInput } from './client-process.ts';
 import { getEpochMs } from './measured-processes.ts';
 
 export type FleetClientsInput = {
@@ -40,15 +40,8 @@ export type FleetEnd = {
 
 const MAX_MS = 600_000;
 const PROGRESS_INTERVAL_MS = 100;
-const LOOPBACK: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]']);
 
-const input = createInterface({ input: process.stdin });
-const [line] = (await once(input, 'line')) as [string];
-const { endpoint, roots, tokens, openedPerSecond } = JSON.parse(line) as FleetClientsInput;
-if (!LOOPBACK.has(new URL(endpoint).hostname)) {
-  throw new Error(`endpoint: expected an address of this machine, found ${endpoint}`);
-}
-input.on('close', () => process.exit(0));
+const { endpoint, roots, tokens, openedPerSecond } = await readClientInput<FleetClientsInput>();
 setTimeout(() => process.exit(1), MAX_MS).unref();
 
 let open = 0;
@@ -81,11 +74,8 @@ const startSidecar = (token: string): void => {
       ended.push({ at: getEpochMs(), reason, wasOpen: isOpen });
       isOpen = false;
     },
-    clock: { now: () => Date.now(), monotonic: () => performance.now() },
-    schedule: (delayMs, action) => {
-      const timer = setTimeout(action, delayMs);
-      return () => clearTimeout(timer);
-    },
+    clock,
+    schedule,
     random: Math.random,
   });
 };

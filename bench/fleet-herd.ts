@@ -177,7 +177,7 @@ const createModelAuthority = (
 };
 
 /** A clock and a schedule that do not move until they are advanced; due actions run in their order. */
-const createVirtualTime = () => {
+export const createVirtualTime = () => {
   let elapsed = 0;
   const due = new Map<number, Set<() => void>>();
   const clock: Clock = { now: () => START + elapsed, monotonic: () => elapsed };
@@ -221,7 +221,7 @@ const buildToken = (now: number): string => {
 };
 
 /** mulberry32: numbers from 0 to 1 that depend on the seed alone. */
-const createRandom = (seed: number): (() => number) => {
+export const createRandom = (seed: number): (() => number) => {
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

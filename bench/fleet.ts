@@ -1,6 +1,4 @@
-import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import { TOKEN_PATH } from '../lib/contract/authority-api.ts';
@@ -9,16 +7,12 @@ import { round } from '../test/kit/statistics.ts';
 import { createNamespace, createPod } from './authority-cluster.ts';
 import { buildExchangeForm, startAuthority, type AuthorityProcess } from './authority-process.ts';
 import type { Bench } from './bench.ts';
+import { startClientProcess } from './client-process.ts';
 import { startFakeSts } from './fake-sts.ts';
 import type { FleetClientsInput, FleetEnd, FleetProgress } from './fleet-clients.ts';
 import { measureVirtualHerd, toHerdFigures } from './fleet-herd.ts';
 import type { FleetResults } from './fleet-results.ts';
-import {
-  getEpochMs,
-  pinToCore,
-  readCpuSeconds,
-  readPrivateMegabytes,
-} from './measured-processes.ts';
+import { getEpochMs, readCpuSeconds, readPrivateMegabytes } from './measured-processes.ts';
 
 type MeasuredFleet = Pick<FleetResults, 'streams' | 'namespaces' | 'costs' | 'restart' | 'virtual'>;
 
@@ -32,13 +26,20 @@ const CONCURRENT_RUNS = 8;
 /** Descriptors of a process beside its streams. */
 const OTHER_FILES = 256;
 
-/** @throws Error if a process may not have as many open files as it has streams */
-export const checkFileLimit = (streams: number, limits: string): void => {
+/**
+ * @param limits text of /proc/self/limits
+ * @throws Error if a process may not have as many open files as it has connections
+ */
+export const checkFileLimit = (
+  count: number,
+  limits: string,
+  { option = '--fleet', connectionsOfEach = 1 } = {},
+): void => {
   const [, soft = ''] = /^Max open files\s+(\S+)/m.exec(limits) ?? [];
-  const needed = streams + OTHER_FILES;
+  const needed = count * connectionsOfEach + OTHER_FILES;
   if (soft === 'unlimited' || Number(soft) >= needed) return;
   throw new Error(
-    `--fleet ${streams}: expected at least ${needed} open files, found ${soft === '' ? 'no limit in /proc/self/limits' : soft}; raise \`ulimit -n\` or lower --fleet`,
+    `${option} ${count}: expected at least ${needed} open files, found ${soft === '' ? 'no limit in /proc/self/limits' : soft}; raise \`ulimit -n\` or lower ${option}`,
   );
 };
 
@@ -78,14 +79,15 @@ export async function measureFleet(bench: Bench, streams: number): Promise<Measu
   }
 }
 
-const createFleet = async (
-  { cluster }: AuthorityProcess,
-  streams: number,
+/** Creates pods in namespaces of a hundred. @returns their projected tokens */
+export const createFleet = async (
+  { cluster }: Pick<AuthorityProcess, 'cluster'>,
+  pods: number,
 ): Promise<{ readonly tokens: readonly string[]; readonly namespaces: number }> => {
-  const namespaces = Math.ceil(streams / PODS_PER_NAMESPACE);
+  const namespaces = Math.ceil(pods / PODS_PER_NAMESPACE);
   for (let index = 0; index < namespaces; index += 1) createNamespace(cluster, `fleet-${index}`);
   const tokens = await Promise.all(
-    Array.from({ length: streams }, (_, index) =>
+    Array.from({ length: pods }, (_, index) =>
       createPod(cluster, `agent-${index}`, { namespace: `fleet-${index % namespaces}` }),
     ),
   );
@@ -197,10 +199,7 @@ const startClients = ({ endpoint, roots }: AuthorityProcess, tokens: readonly st
     tokens,
     openedPerSecond: OPENED_PER_SECOND,
   };
-  const file = join(import.meta.dirname, 'fleet-clients.ts');
-  const [command, args] = pinToCore(process.execPath, [file], 'load');
-  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
-  child.stdin.write(`${JSON.stringify(input)}\n`);
+  const child = startClientProcess('fleet-clients.ts', input);
   let open = 0;
   const attempts: number[] = [];
   const opened: number[] = [];

@@ -19,6 +19,12 @@ import { measureMcpCalls } from './mcp-calls.ts';
 import { measureRunIssuance } from './run-issuance.ts';
 import { measureFleet } from './fleet.ts';
 import { listFleetFigures, publishFleetResults } from './fleet-results.ts';
+import { measurePodRestart } from './pod-restart.ts';
+import {
+  listPodRestartFigures,
+  listVirtualFigures,
+  publishPodRestart,
+} from './pod-restart-results.ts';
 import { measureRedecision } from './redecision.ts';
 import { describeMachine, publishResults } from './results.ts';
 import { renderTable } from './rows.ts';
@@ -55,6 +61,10 @@ const runProgram = async (options: BenchOptions): Promise<void> => {
       await runFleet(folder, options.fleet, options);
       return;
     }
+    if (options.pods !== undefined) {
+      await runPods(folder, options.pods, options);
+      return;
+    }
     const rows = await runMeasurements(folder, options);
     // A part is shown, and leaves what was last measured whole.
     if (options.only === '') writeRows(rows);
@@ -72,6 +82,23 @@ const runFleet = async (folder: string, streams: number, options: BenchOptions):
   if (options.publish) publishFleetResults(results);
   for (const [name, value, unit] of listFleetFigures(results)) {
     console.log(`${name.padEnd(66)}${value} ${unit}`);
+  }
+};
+
+const runPods = async (folder: string, pods: number, options: BenchOptions): Promise<void> => {
+  const before = readLoad();
+  const { podsPerSecond } = options;
+  const bench = await prepareBench(folder, options);
+  const measured = await measurePodRestart(bench, { pods, podsPerSecond });
+  const results = { ...describeMachine({ before, after: readLoad() }), ...measured };
+  if (options.publish) publishPodRestart(results);
+  const limits = results.restarts.map(({ stsLimit }) => `STS at ${stsLimit}/s`);
+  console.log(`${''.padEnd(66)}${limits.join(', ')}`);
+  for (const { name, values, unit } of listPodRestartFigures(results)) {
+    console.log(`${name.padEnd(66)}${values.join(', ')} ${unit}`);
+  }
+  for (const [name, value, unit] of listVirtualFigures(results.virtual)) {
+    console.log(`virtual time: ${name}`.padEnd(66) + `${value} ${unit}`);
   }
 };
 
