@@ -2,7 +2,6 @@ import { spawn } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Cloud } from './clouds/cloud.ts';
-import { runKubectl } from './cluster/kubectl.ts';
 import { buildEnterCommand } from './cluster/network-namespace.ts';
 import type { Progress } from './cluster/progress.ts';
 import type { TestEnvironment } from './test-environment.ts';
@@ -14,8 +13,9 @@ import {
 } from './clouds/cloud-trust.ts';
 import { readRuleGroups } from '../tools/chart/alert-rules.ts';
 import { ENTRY_PROMETHEUS, startPrometheus, stopPrometheus } from './prometheus-server.ts';
-import { installRelease, buildRelease, buildChartValues } from './release.ts';
+import { buildChartValues, buildRelease, installRelease } from './release.ts';
 import type { Trust } from './release.ts';
+import { deleteTestNamespaces } from './test-namespaces.ts';
 import { copyResults, readTestResults, writeTestResults } from './test-results.ts';
 import type { TestResult } from './test-results.ts';
 import { CHART_RESULT_NAME, formatResultName, listGroups } from './test-selection.ts';
@@ -109,8 +109,7 @@ const runGroups = async (options: MatrixOptions, context: TestContext): Promise<
   for (const group of groups)
     results.push(...(await runGroup(options, { entry: context.entry, group, contextFile })));
   if (environment.node !== undefined) await stopPrometheus(environment.node, ENTRY_PROMETHEUS.name);
-  const selector = 'e2e.valetkey.dev/test=true';
-  await runKubectl(environment.cluster, ['delete', 'namespace', '-l', selector, '--wait=false']);
+  await deleteTestNamespaces(environment.cluster, ['--wait=false']);
   return results;
 };
 

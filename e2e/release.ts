@@ -139,6 +139,19 @@ export const installRelease = async (
   });
 };
 
+/** Uninstalls the chart, if it is installed, and waits until its last replica has ended. */
+export const uninstallRelease = async (
+  { cluster, helm }: ReleaseTarget,
+  { name, namespace }: Release,
+): Promise<void> => {
+  const args = ['uninstall', name, '--namespace', namespace, '--ignore-not-found'];
+  // In the background, the objects are gone before their pods, which write until they end.
+  args.push('--cascade', 'foreground', '--wait', '--timeout', '300s');
+  await runInside(cluster.namespace, helm, ['--kubeconfig', cluster.kubeconfig, ...args], {
+    timeoutMs: 310_000,
+  });
+};
+
 type ReplicaPod = {
   metadata: { deletionTimestamp?: string };
   status: { podIP?: string; containerStatuses?: { containerID?: string }[] };

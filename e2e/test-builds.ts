@@ -1,3 +1,5 @@
+import { join } from 'node:path';
+
 import {
   buildFrameworkPython,
   buildModelPython,
@@ -5,6 +7,7 @@ import {
   buildSignClient,
   signClientNames,
 } from './clients/client-builds.ts';
+import { buildGuidePrograms } from './clients/guide-programs.ts';
 import { buildKinesis } from './clients/kinesis-client.ts';
 import { installMcpPythons } from './clients/mcp-programs.ts';
 import { buildRefusalClients } from './clients/refusal-clients.ts';
@@ -16,10 +19,14 @@ import {
   installDebianPackages,
 } from './cluster/debian-packages.ts';
 import { buildVaultClients } from './clients/vault-clients.ts';
+import { runCommand } from './cluster/command.ts';
 import { buildPrograms } from './cluster/programs.ts';
 import type { Progress } from './cluster/progress.ts';
 import { buildKeycloak } from './keycloak-build.ts';
 import { installPostgres, POSTGRES_VERSIONS } from './postgres-programs.ts';
+
+/** Compressing takes most of it. */
+const RELEASE_TIMEOUT_MS = 1_800_000;
 
 /** What single test files need besides the programs and clients of all tests. */
 export const testBuilds = {
@@ -41,6 +48,7 @@ export const testBuilds = {
   },
   'model clients': buildModelPython,
   frameworks: buildFrameworkPython,
+  'guide programs': buildGuidePrograms,
   'sign clients': async (progress: Progress) => {
     for (const name of signClientNames) await buildSignClient(progress, name);
   },
@@ -50,6 +58,12 @@ export const testBuilds = {
   promtool: (progress: Progress) => buildPrograms(progress, ['promtool']),
   prometheus: (progress: Progress) => buildPrograms(progress, ['promtool', 'prometheus']),
   collector: (progress: Progress) => buildPrograms(progress, ['collector']),
+  release: async (progress: Progress) => {
+    await buildPrograms(progress, ['registry', 'crane']);
+    progress('building the release, always: its tests are those of this checkout');
+    const program = join(import.meta.dirname, '../tools/release/main.ts');
+    await runCommand(process.execPath, [program], { timeoutMs: RELEASE_TIMEOUT_MS });
+  },
   vault: async (progress: Progress) => {
     await buildPrograms(progress, ['vault']);
     await buildVaultClients(progress);

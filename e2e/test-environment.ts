@@ -55,6 +55,7 @@ const TOOLS: readonly ProgramName[] = [
   'promtool',
   'prometheus',
   'actionlint',
+  'cosign',
   'registry',
   'crane',
   'rclone',

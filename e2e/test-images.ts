@@ -41,14 +41,14 @@ const bundleAgent = async (source: string, outfile: string): Promise<void> => {
   });
 };
 
-/** Git of this machine, its client of HTTP, and what both are linked to. */
-const listGitFiles = async (): Promise<string[]> => {
+/** Git of this machine, its client of HTTP, curl, and what they are linked to. */
+const listClientFiles = async (): Promise<string[]> => {
   const { stdout } = await runCommand('git', ['--exec-path']);
-  const programs = ['/usr/bin/git', join(stdout.trim(), 'git-remote-http')];
+  const programs = ['/usr/bin/git', join(stdout.trim(), 'git-remote-http'), '/usr/bin/curl'];
   return [...programs, ...programs.flatMap(listLinkedLibraries)];
 };
 
-/** Builds the image of test consumers: Node, busybox, git and bundles with unmodified clients. */
+/** Builds the image of test consumers: Node, busybox, git, curl and bundles with unmodified clients. */
 export const loadAgent = async (cluster: Cluster): Promise<string> => {
   const folder = join(cluster.folder, 'images', 'agent');
   mkdirSync(folder, { recursive: true });
@@ -59,7 +59,7 @@ export const loadAgent = async (cluster: Cluster): Promise<string> => {
     files[`/app/${name}.mjs`] = bundle;
   }
   await writeBusyboxRoot(folder);
-  for (const file of await listGitFiles()) files[file] = file;
+  for (const file of await listClientFiles()) files[file] = file;
   await writeNodeRoot(folder, { nodeBinary: process.execPath, files });
   const { reference } = await loadImage({ cluster, name: 'agent', rootFolder: folder });
   return reference;

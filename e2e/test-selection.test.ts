@@ -67,6 +67,7 @@ describe('listBuilds', () => {
       'kinesis',
       'postgres clients',
       'sign clients',
+      'guide programs',
     ]);
     expect(listBuilds(['minio'], { ...options, isFull })).toEqual([
       'promtool',
@@ -78,6 +79,7 @@ describe('listBuilds', () => {
       'mcp',
       'collector',
       'prometheus',
+      'release',
     ]);
     expect(listBuilds(entryNames, { ...options, only: 'tasks' })).toEqual([]);
   });

@@ -239,6 +239,13 @@ export const testFiles: readonly TestFile[] = [
     reason: 'their tools call boto3, which each entry tests; installing them takes a minute',
   },
   {
+    file: 'gateway/guide-programs.e2e.ts',
+    entries: ['minio-cluster'],
+    needsNode: true,
+    builds: ['guide programs'],
+    reason: 'what the programs of the guides send does not depend on the cloud',
+  },
+  {
     file: 'gateway/held-keys.e2e.ts',
     entries: ['minio'],
     needsNode: true,
@@ -481,11 +488,32 @@ export const testFiles: readonly TestFile[] = [
     reason: 'follows docs/quickstart.md, with a MinIO in the cluster',
   },
   {
+    file: 'guide/readme.e2e.ts',
+    entries: ['minio'],
+    needsNode: true,
+    reason: 'follows README.md, whose installation needs no cloud',
+  },
+  {
+    file: 'guide/on-premises.e2e.ts',
+    entries: [],
+    fullEntries: ['rgw'],
+    needsNode: true,
+    reason: 'follows docs/guides/on-premises.md on Ceph RGW; CI installs docs/minio.md',
+  },
+  {
     file: 'guide/first-hour.e2e.ts',
     entries: [],
     fullEntries: ['minio'],
     needsNode: true,
     reason: 'follows docs/first-hour.md, whose installation docs/quickstart.md has in CI',
+  },
+  {
+    file: 'guide/release.e2e.ts',
+    entries: [],
+    fullEntries: ['minio'],
+    needsNode: true,
+    builds: ['release'],
+    reason: 'installs the release, whose build takes minutes, with a MinIO in the cluster',
   },
 ];
 

@@ -8,9 +8,9 @@ export type Conditions = {
   exchange: 'grants' | 'refuses';
   /**
    * What the task allows: to read `readable`, or that and to write objects below `work`, or everything on `work`.
-   * Default: `read`.
+   * `guide`: the two tasks of docs/guides/README.md. Default: `read`.
    */
-  scope?: 'read' | 'read and write' | 'work';
+  scope?: 'read' | 'read and write' | 'work' | 'guide';
 };
 
 export type Expectation =

@@ -9,7 +9,7 @@ import { CONSUMER_ENV, SIDECAR_ENV, SIGN_CONSUMER_ENV } from '../../lib/contract
 import { LOOPBACK_TOKEN_FILE_NAME } from '../../lib/contract/paths.ts';
 import type { CloudSettings, GatewayAccess } from '../../lib/contract/platform.ts';
 import { HARDENING_FLAGS } from '../../lib/contract/runtime.ts';
-import type { AdmittedTasks, Delivery, TaskStatement } from '../../lib/contract/task.ts';
+import type { AdmittedTasks, Delivery, Task, TaskStatement } from '../../lib/contract/task.ts';
 import { findFreePorts } from '../../test/kit/free-ports.ts';
 import type { CaseCloud } from '../cases/case-cloud.ts';
 import { startExchangeProxy } from './exchange-proxy.ts';
@@ -205,29 +205,38 @@ const STATEMENTS: Record<NonNullable<Conditions['scope']>, TaskStatement[]> = {
     },
     { actions: ['s3:ListBucket'], resources: [DATA] },
   ],
+  guide: [readStatement],
 };
+
+/** The second task of docs/guides/README.md, with a param. */
+const buildAnswerTask = (summarize: Task): Task => ({
+  ...summarize,
+  name: 'answer',
+  allow: [{ actions: ['s3:GetObject'], resources: [`${DATA}/customers/{customer}/*`] }],
+  params: { customer: { pattern: '[a-z0-9-]+', maxLength: 64 } },
+  default: false,
+});
 
 const buildAdmittedTasks = (
   role: string,
   delivery: Delivery,
   { lifetimeSeconds, scope = 'read' }: Conditions,
-): AdmittedTasks => ({
-  consumers: [CONSUMER],
-  tasks: [
-    {
-      name: 'summarize',
-      provider: 'aws',
-      role,
-      allow: STATEMENTS[scope],
-      params: {},
-      lifetimeSeconds,
-      delivery,
-      containers: [CONSUMER],
-      default: true,
-      exclusive: false,
-    },
-  ],
-});
+): AdmittedTasks => {
+  const summarize: Task = {
+    name: 'summarize',
+    provider: 'aws',
+    role,
+    allow: STATEMENTS[scope],
+    params: {},
+    lifetimeSeconds,
+    delivery,
+    containers: [CONSUMER],
+    default: true,
+    exclusive: false,
+  };
+  const tasks = scope === 'guide' ? [summarize, buildAnswerTask(summarize)] : [summarize];
+  return { consumers: [CONSUMER], tasks };
+};
 
 /** Longer than the longest scenario, because no kubelet replaces the token. */
 async function writeToken(folder: string, cloud: CaseCloud): Promise<void> {

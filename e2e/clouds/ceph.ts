@@ -71,7 +71,8 @@ paxos_propose_interval = 0.05
 [osd]
 osd_data = ${folder}/osd
 osd_objectstore = memstore
-memstore_device_bytes = 1073741824
+# A bound, not a reservation: e2e-full streams 1 GiB, and what it replaced is deleted later.
+memstore_device_bytes = 8589934592
 # We place it ourselves: its own call may come before it has the monitor's map ("wrong fsid"), and ends it.
 osd_crush_update_on_start = false
 osd_class_update_on_start = false

@@ -16,6 +16,7 @@ const clusterPackages: DebianPackages = {
   'postgresql-15': '/usr/lib/postgresql/15/bin/postgres',
   'util-linux': '/usr/bin/nsenter',
   openssl: '/usr/bin/openssl',
+  curl: '/usr/bin/curl',
   radosgw: '/usr/bin/radosgw',
   'ceph-mon': '/usr/bin/ceph-mon',
   'ceph-osd': '/usr/bin/ceph-osd',

@@ -78,6 +78,11 @@ const modules = {
   },
   // With a receiver for OTLP and an exporter of its own: the tests read the file that it writes.
   collector: { ldflags: '-s -w', programs: { collector: '.' } },
+  // With the libraries of every cloud, whose keys it can use.
+  cosign: {
+    ldflags: '-s -w',
+    programs: { cosign: 'github.com/sigstore/cosign/v2/cmd/cosign' },
+  },
   actionlint: {
     ldflags: '-s -w',
     programs: { actionlint: 'github.com/rhysd/actionlint/cmd/actionlint' },

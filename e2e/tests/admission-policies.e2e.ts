@@ -3,6 +3,7 @@ import { readPlatform } from '../../lib/config/platform-parser.ts';
 import type { Platform } from '../../lib/contract/platform.ts';
 import type { Pod } from '../../lib/contract/pod.ts';
 import { isInScope } from '../../lib/injection/webhook-scope.ts';
+import { TEST_LABEL } from '../test-namespaces.ts';
 import { listStaticViolations } from '../../test/kit/static-violations.ts';
 import { STATIC_CASES } from '../../test/kit/static-cases.ts';
 import type { StaticCase } from '../../test/kit/static-cases.ts';
@@ -50,7 +51,7 @@ describe('the ValidatingAdmissionPolicies', () => {
   const namespaceNamed = (name: string) => ({
     apiVersion: 'v1',
     kind: 'Namespace',
-    metadata: { name, labels: { 'e2e.valetkey.dev/test': 'true' } },
+    metadata: { name, labels: { [TEST_LABEL]: 'true' } },
   });
 
   /** The webhooks are not called in the first one; in the others they are called after the policies. */

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { clock, schedule } from '../../cmd/sidecar/system-clock.ts';
-import type { SigningService } from '../../lib/calls/authorize-call.ts';
+import type { SigningService } from '../../lib/calls/call-authorization.ts';
 import { createBodyBuffers } from '../../lib/calls/body-buffers.ts';
 import type { EndedCall } from '../../lib/calls/ended-call.ts';
 import { createOriginFinder } from '../../lib/calls/cloud-origins.ts';

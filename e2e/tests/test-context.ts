@@ -4,6 +4,7 @@ import { waitFor } from '../../test/kit/retry.ts';
 import type { Cloud } from '../clouds/cloud.ts';
 import { applyObjects, execInPod, getJson, runKubectl, waitForPod } from '../cluster/kubectl.ts';
 import type { TestEnvironment } from '../test-environment.ts';
+import { TEST_LABELS } from '../test-namespaces.ts';
 import type { Release, Trust } from '../release.ts';
 
 /** What the runner prepared for the tests: written as JSON, read once in each worker. */
@@ -107,9 +108,6 @@ export const buildAgentContainer = (
   env,
   securityContext: { runAsNonRoot: true, runAsUser: 1000 },
 });
-
-/** Labels of every test namespace: an entry deletes its own, and the starter policy permits tasks there. */
-const TEST_LABELS = { 'e2e.valetkey.dev/test': 'true', 'valetkey.dev/tasks': 'allowed' };
 
 /** Creates a namespace of this entry with service accounts, `agent` by default; replaces an earlier one. */
 export const createNamespace = async (

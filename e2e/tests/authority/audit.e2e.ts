@@ -33,7 +33,7 @@ type Records = ReturnType<typeof holdRecordFiles>;
 const readTimeline = async (run: string, records: Records, ...args: string[]): Promise<string> => {
   const files = records.files().flatMap((file) => ['--records', file]);
   const log = cloud.opsLog === undefined ? [] : ['--cloud-log', cloud.opsLog];
-  return (await runKubectlValetkey(['audit', 'timeline', run, ...files, ...log, ...args])).text;
+  return runKubectlValetkey(['audit', 'timeline', run, ...files, ...log, ...args]);
 };
 
 /** Reads the timeline of a run until it shows the end. */

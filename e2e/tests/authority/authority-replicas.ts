@@ -7,7 +7,7 @@ const namespaceArgs = ['-n', testContext.release.namespace];
 const statefulSet = 'statefulset/valetkey-authority';
 
 type ReplicaPod = {
-  metadata: { name: string; deletionTimestamp?: string };
+  metadata: { name: string; uid: string; deletionTimestamp?: string };
   status: { podIP?: string; containerStatuses?: ContainerStatus[] };
 };
 

@@ -87,7 +87,9 @@ export const sendAllFrom = async (
   const command = ['/usr/bin/node', '/app/agent.mjs', 'send'];
   // On standard input, because a command is recorded in the API server's audit log.
   const input = JSON.stringify(await buildBatch(requests, options));
-  const { stdout } = await execInPod(cluster, { container, ...place }, command, { input });
+  // Ceph RGW needs a second for each run of a flood.
+  const limited = { input, timeoutMs: 360_000 };
+  const { stdout } = await execInPod(cluster, { container, ...place }, command, limited);
   return recordReplies(JSON.parse(stdout) as HttpsResponse[]);
 };
 

@@ -29,24 +29,23 @@ const pluginProgram = join(
 const EXPECTED_STATUS: readonly unknown[] = [1, 4];
 
 /** Runs `kubectl valetkey`; returns what it printed, with exit status 0, 1 or 4. */
-export const runKubectlValetkey = async (
-  args: string[],
-): Promise<{ isWell: boolean; text: string }> => {
+export const runKubectlValetkey = async (args: string[]): Promise<string> => {
   try {
-    return {
-      isWell: true,
-      text: (await runCommand(process.execPath, [pluginProgram, ...args])).stdout,
-    };
+    return (await runCommand(process.execPath, [pluginProgram, ...args])).stdout;
   } catch (error) {
     if (!(error instanceof CommandError) || !EXPECTED_STATUS.includes(error.exitCode)) throw error;
-    return { isWell: false, text: error.stdout };
+    return error.stdout;
   }
 };
 
+/** The volume of a replica's records on the node, by the UID of its pod. */
+export const getAuditFolder = ({ podsFolder }: Cluster, podUid: string): string =>
+  join(podsFolder, podUid, 'volumes', 'kubernetes.io~empty-dir', 'audit');
+
 /** Lists the audit files on the volumes of all replicas on the node. */
-const listRecordFiles = ({ podsFolder }: Cluster): string[] =>
-  readdirSync(podsFolder).flatMap((uid) => {
-    const folder = join(podsFolder, uid, 'volumes', 'kubernetes.io~empty-dir', 'audit');
+const listRecordFiles = (node: Cluster): string[] =>
+  readdirSync(node.podsFolder).flatMap((uid) => {
+    const folder = getAuditFolder(node, uid);
     return existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : [];
   });
 
@@ -110,5 +109,5 @@ export const verifyRecords = async (
   const heads = join(mkdtempSync(join(folder, 'heads-')), 'heads.json');
   writeFileSync(heads, stdout);
   const args = ['audit', 'verify', '--partial', '-o', 'json', '--heads', heads, ...files()];
-  return JSON.parse((await runKubectlValetkey(args)).text) as VerificationResult;
+  return JSON.parse(await runKubectlValetkey(args)) as VerificationResult;
 };

@@ -2,12 +2,12 @@ import { CustomObjectsApi, KubeConfig } from '@kubernetes/client-node';
 import { waitFor } from '../../../test/kit/retry.ts';
 import { runKubectl, readLogs } from '../../cluster/kubectl.ts';
 import { recordMeasurement } from '../../measurements.ts';
+import { TEST_LABEL } from '../../test-namespaces.ts';
 import { cluster, testContext } from '../test-context.ts';
 import type { PodRef } from '../test-context.ts';
 
 export type RevocationSpec = { [field: string]: unknown; by?: string; reason?: string };
 
-const TEST_LABEL = 'e2e.valetkey.dev/test';
 const revocationResource = {
   group: 'valetkey.dev',
   version: 'v1alpha1',

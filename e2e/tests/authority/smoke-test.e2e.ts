@@ -15,12 +15,14 @@ type Row = { readonly id: string; readonly outcome: string; readonly problems: r
 const runSmokeTest = async (
   namespace: string,
   objects: readonly string[],
+  more: readonly string[] = [],
 ): Promise<readonly Row[]> => {
   const words = [
     ...['check', '--kubeconfig', cluster.kubeconfig],
     ...['--installed-in', testContext.release.namespace, '-o', 'json'],
     ...['--smoke-test', '-n', namespace, '--role', getAgentRole()],
     ...objects.flatMap((object) => ['--object', object]),
+    ...more,
   ];
   const { stdout } = await runInside(cluster.namespace, process.execPath, [PROGRAM, ...words], {
     timeoutMs: 300_000,
@@ -39,10 +41,12 @@ const toOutcomes = (rows: readonly Row[]): Readonly<Record<string, string>> =>
 describe(`kubectl valetkey check --smoke-test (${cloud.name})`, () => {
   it('shows that the cloud enforces scope, deadline and source, and creates no key', async () => {
     const namespace = await createNamespace('smoke-test');
-    const rows = await runSmokeTest(namespace, [
-      'acme-data/reports/q3.csv',
-      'acme-other/reports/q3.csv',
-    ]);
+    const rows = await runSmokeTest(
+      namespace,
+      ['acme-data/reports/q3.csv', 'acme-other/reports/q3.csv'],
+      // The role of RGW trusts no other.
+      ['--service-account', 'agent'],
+    );
     expect(rows.flatMap(({ problems }) => problems)).toEqual([]);
     expect(toOutcomes(rows)).toEqual({
       'cloud-scope': 'pass',

@@ -1,5 +1,5 @@
 import { waitFor } from '../../../test/kit/retry.ts';
-import { getJson, runKubectl } from '../../cluster/kubectl.ts';
+import { applyObjects, getJson, runKubectl } from '../../cluster/kubectl.ts';
 import { cluster } from '../test-context.ts';
 
 /** Builds a TaskPolicy with this Cedar text. */
@@ -30,6 +30,18 @@ export const readPolicies = async (): Promise<StoredPolicy[]> =>
 
 export const deletePolicies = (names: string[]) =>
   runKubectl(cluster, ['delete', 'taskpolicy', ...names, '--ignore-not-found']);
+
+/** Creates deleted policies again, as they were. */
+export const restorePolicies = (policies: readonly StoredPolicy[]) =>
+  applyObjects(
+    cluster,
+    policies.map(({ apiVersion, kind, metadata: { name, labels, annotations }, spec }) => ({
+      apiVersion,
+      kind,
+      metadata: { name, labels, annotations },
+      spec,
+    })),
+  );
 
 /** Waits for the authority's Ready condition for the current generation of a policy. */
 export const waitForPolicyCondition = (name: string): Promise<PolicyCondition> =>

@@ -20,6 +20,7 @@ import {
 import { startRunStream, listRecordedRuns } from '../authority/run-stream.ts';
 import { killContainer } from '../node-access.ts';
 import { recordMeasurement } from '../../measurements.ts';
+import { TEST_SELECTOR } from '../../test-namespaces.ts';
 import { readServedCertificates } from '../served-certificates.ts';
 import { cloud, cluster, createNamespace, testContext } from '../test-context.ts';
 
@@ -34,7 +35,7 @@ const hasMissingStart = ({ notes }: VerificationResult): string[] =>
   notes.filter(({ code }) => code === 'missing_start_allowed').map(({ text }) => text);
 
 const deletePodsOfOtherTests = async (own: string): Promise<void> => {
-  const selector = ['-l', 'e2e.valetkey.dev/test=true', '-o', 'jsonpath={.items[*].metadata.name}'];
+  const selector = ['-l', TEST_SELECTOR, '-o', 'jsonpath={.items[*].metadata.name}'];
   const { stdout } = await runKubectl(cluster, ['get', 'namespaces', ...selector]);
   for (const namespace of stdout.split(' ').filter((name) => name !== '' && name !== own))
     await runKubectl(cluster, ['delete', 'pods', '--all', '--wait=false', '-n', namespace]);
@@ -73,7 +74,7 @@ describe(`continuous runs (${cloud.name})`, () => {
     await waitFor(
       'a new certificate on every replica',
       async () => (await listLeaves()).every((leaf) => !served.includes(leaf)),
-      { timeoutMs: 170_000, intervalMs: 1_000 },
+      { timeoutMs: 360_000, intervalMs: 1_000 },
     );
   };
 

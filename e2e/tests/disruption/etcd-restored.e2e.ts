@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -10,9 +10,10 @@ import {
   saveSnapshot,
 } from '../../cluster/etcd-snapshot.ts';
 import type { ApiServerOutage } from '../../cluster/etcd-snapshot.ts';
-import { applyObjects, getJson } from '../../cluster/kubectl.ts';
+import { applyObjects, getJson, runKubectl } from '../../cluster/kubectl.ts';
 import { startFaultRecord } from '../../faults/cluster-faults.ts';
 import { hasReadyReplicas, listReplicaPods } from '../authority/authority-replicas.ts';
+import { getAuditFolder } from '../authority/record-files.ts';
 import {
   createRevocation,
   createRevocationNames,
@@ -84,6 +85,32 @@ const advanceStore = async (): Promise<void> => {
   };
   await Promise.all(Array.from({ length: CONCURRENCY }, lane));
   expect(written).toBeGreaterThanOrEqual(LOST_WRITES);
+  // Else the restored store could pass the version that replicas know before they ask again.
+  await areRemembered(await readStoreVersion());
+};
+
+/** The version of etcd, as the API server numbers changes. */
+const readStoreVersion = async (): Promise<bigint> => {
+  const path = `/api/v1/namespaces/${free.namespace}/configmaps?limit=1`;
+  const { stdout } = await runKubectl(cluster, ['get', '--raw', path]);
+  const { metadata } = JSON.parse(stdout) as { metadata: { resourceVersion: string } };
+  return BigInt(metadata.resourceVersion);
+};
+
+/** Waits until each replica remembers this version on its volume: it reads the version about every 20 seconds. */
+const areRemembered = async (version: bigint): Promise<void> => {
+  const replicas = await listReplicaPods();
+  expect(replicas).toHaveLength(2);
+  const folders = replicas.map(({ metadata }) => getAuditFolder(node, metadata.uid));
+  await waitFor(
+    `version ${version} on each volume`,
+    () =>
+      folders.every((folder) => {
+        const text = readFileSync(join(folder, 'revocations.json'), 'utf8');
+        return BigInt((JSON.parse(text) as { version: string }).version) >= version;
+      }),
+    { timeoutMs: 120_000 },
+  );
 };
 
 /** Revokes the pod, and waits until its sidecar refuses. @returns the UID of the Revocation */

@@ -6,7 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CONSUMER_VOLUME_PREFIX } from '../../../lib/contract/names.ts';
 import { SOCKET_FILE_NAME } from '../../../lib/contract/paths.ts';
 import { UnrecoverableError, waitFor } from '../../../test/kit/retry.ts';
-import { waitForApiServer } from '../../cluster/control-plane.ts';
+import { serviceAddress, waitForApiServer } from '../../cluster/control-plane.ts';
+import { runKubectl } from '../../cluster/kubectl.ts';
 import { suspendProgram } from '../../cluster/processes.ts';
 import { startFaultRecord } from '../../faults/cluster-faults.ts';
 import {
@@ -121,10 +122,26 @@ const expectServed = (load: LoadFigures): void => {
   expect(load).toMatchObject({ refused: 0, lost: 0, servedAfterEnd: 0 });
 };
 
+/** Programs in pods reach the API server here, once kube-proxy has noticed that it is back. */
+const waitForServiceAddress = async (): Promise<number> => {
+  const server = `https://${serviceAddress}`;
+  await waitFor(
+    'an answer of the API server at its Service address',
+    async () => {
+      const probe = ['get', '--raw', '/readyz', '--server', server];
+      const { stdout } = await runKubectl(node, probe, { timeoutMs: 5_000 });
+      return stdout === 'ok';
+    },
+    { timeoutMs: 180_000, intervalMs: 500 },
+  );
+  return Date.now();
+};
+
 describe(`a fault of the cluster (${cloud.name})`, () => {
   it('that stops the only API server delays new runs, and no credentials', async () => {
     const record = startFaultRecord(testContext, 'api-server-restarted');
     let outageSeconds = 0;
+    let routedAfterMs: Promise<number> = Promise.resolve(0);
     const { load, starts, recoverySeconds } = await measureDuring(async () => {
       const from = Date.now();
       const startApiServer = await suspendProgram(node, 'kube-apiserver');
@@ -132,11 +149,14 @@ describe(`a fault of the cluster (${cloud.name})`, () => {
       await waitForApiServer(node, startApiServer(), { timeoutMs: 180_000 });
       const to = Date.now();
       outageSeconds = (to - from) / 1000;
+      routedAfterMs = waitForServiceAddress().then((at) => at - to);
       return to;
     });
     expectServed(load);
     const outage = { name: 'the API server was away for', value: outageSeconds, unit: 's' };
-    record({ load, recoverySeconds, figures: [outage, ...describeStarts(starts)] });
+    const name = '… and answered at its Service address after another';
+    const routed = { name, value: (await routedAfterMs) / 1000, unit: 's' };
+    record({ load, recoverySeconds, figures: [outage, routed, ...describeStarts(starts)] });
   });
 
   it('that cuts a pod off from the authority delays its new runs, and no credentials', async () => {

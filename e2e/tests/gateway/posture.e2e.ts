@@ -49,7 +49,7 @@ describe(`rights of agents on ${cloud.name} that no run used`, () => {
     const { stdout } = await runKubectl(cluster, ['logs', ...where, '--tail=-1']);
     const log = join(folder, 'authority.log');
     writeFileSync(log, stdout);
-    const { text } = await runKubectlValetkey([
+    const text = await runKubectlValetkey([
       ...['posture', '-o', 'json', '-n', place.namespace, '--since', since, log],
       ...['--kubeconfig', cluster.kubeconfig, '--installed-in', installedIn],
     ]);

@@ -10,20 +10,34 @@ export type GuideBlock = {
 };
 
 const root = join(import.meta.dirname, '..', '..', '..');
-const HEADING_OR_BLOCK = /^#+ (?<heading>[^\n]*)$|^```(?<language>\w*)\n(?<text>.*?)^```$/gms;
+/** A block in a list is indented. */
+const HEADING_OR_BLOCK =
+  /^#+ (?<heading>[^\n]*)$|^(?<indent> *)```(?<language>\w*)\n(?<text>.*?)^\k<indent>```$/gms;
 
-/** Reads the fenced blocks of a page, in their order. */
+/** Reads the fenced blocks of a page, in their order, without the indentation that a list gives them. */
 export const readGuideBlocks = (page: string): readonly GuideBlock[] => {
   let heading = '';
   return Array.from(
     readFileSync(join(root, page), 'utf8').matchAll(HEADING_OR_BLOCK),
     ({ groups = {} }) => {
       heading = groups['heading'] ?? heading;
-      const { language = '', text } = groups;
-      return text === undefined ? undefined : { heading, language, text };
+      const { language = '', text, indent = '' } = groups;
+      return text === undefined
+        ? undefined
+        : { heading, language, text: text.replaceAll(new RegExp(`^${indent}`, 'gm'), '') };
     },
   ).filter((block) => block !== undefined);
 };
+
+const RUNNABLE = ['sh', 'bash', 'console', 'js', 'ts', 'python', 'go', 'java'];
+
+/** The blocks of commands and programs of a page, in their order. */
+export const listRunnableBlocks = (page: string): readonly GuideBlock[] =>
+  readGuideBlocks(page).filter(({ language }) => RUNNABLE.includes(language));
+
+/** The commands of a block, one a line. */
+export const toLines = (text: string): readonly string[] =>
+  text.replaceAll('\\\n', '').trim().split('\n');
 
 /** What the reader replaces, and with what. */
 export type Substitutions = Readonly<Record<string, string>>;

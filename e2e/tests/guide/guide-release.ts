@@ -1,6 +1,7 @@
-import { applyObjects } from '../../cluster/kubectl.ts';
+import { applyObjects, runKubectl } from '../../cluster/kubectl.ts';
+import { uninstallRelease } from '../../release.ts';
+import { deleteTestNamespaces } from '../../test-namespaces.ts';
 import { testContext } from '../test-context.ts';
-import type { RunBlock } from './guide-shell.ts';
 
 const { cluster, release } = testContext;
 
@@ -36,8 +37,22 @@ const buildParameterUser = (namespace: string): object[] => {
   ];
 };
 
-/** Uninstalls the chart, so that a page can install it. */
-export const removeRelease = async (run: RunBlock): Promise<void> => {
+/** Namespaces that guides create. */
+const GUIDE_NAMESPACES = ['research', 'minio', 'quickstart'];
+
+/** Refusals, which `status` shows for minutes: those about replicas are in the namespace of the chart. */
+const AUTHORITY_EVENTS = 'source=valetkey-authority';
+
+/**
+ * Deletes what earlier tests and pages left, so that a page can install the chart: their pods would call the new
+ * authority, whose refusals would count as problems, and their heads would be compared with its records.
+ */
+export const clearCluster = async (): Promise<void> => {
   await applyObjects(cluster, buildParameterUser(release.namespace));
-  await run(`helm uninstall ${release.name} -n ${release.namespace} --wait`);
+  await deleteTestNamespaces(cluster);
+  await runKubectl(cluster, ['delete', 'namespace', ...GUIDE_NAMESPACES, '--ignore-not-found']);
+  await uninstallRelease(testContext, release);
+  await runKubectl(cluster, ['delete', 'events', '-A', '--field-selector', AUTHORITY_EVENTS]);
+  const heads = ['configmap', 'valetkey-audit-heads', '-n', release.namespace];
+  await runKubectl(cluster, ['delete', ...heads, '--ignore-not-found']);
 };

@@ -1,14 +1,18 @@
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
+import { parse } from 'yaml';
 import { waitFor } from '../../../test/kit/retry.ts';
-import { applyObjects, runKubectl, waitForPod } from '../../cluster/kubectl.ts';
+import { applyObjects, execInPod, waitForPod } from '../../cluster/kubectl.ts';
 import { callSidecarWithRetry, createNamespace, testContext } from '../test-context.ts';
+import { createGuidePage } from './block-coverage.ts';
 import { readGuideBlocks, substitute } from './guide-blocks.ts';
 import type { GuideBlock } from './guide-blocks.ts';
-import { describeImage, removeRelease } from './guide-release.ts';
-import { createGuideShell } from './guide-shell.ts';
+import { clearCluster, describeImage } from './guide-release.ts';
+import { createGuideShell, readReporterOutput } from './guide-shell.ts';
 import type { RunBlock } from './guide-shell.ts';
+import { defineMigrationTests } from './migration-steps.ts';
+import type { Reader } from './migration-steps.ts';
 import { createMinioService, minioAdmin, startMinioInCluster } from './minio-in-cluster.ts';
 import type { MinioService } from './minio-in-cluster.ts';
 
@@ -28,21 +32,23 @@ const indent = (text: string): string =>
 
 // MinIO's image is imported into the node's containerd.
 if (node !== undefined) {
+  const folder = mkdtempSync(join(node.folder, 'guide-'));
+  const reader: Reader = { folder, role: '', run: () => Promise.reject(new Error('no shell yet')) };
+
   describe('docs/minio.md', () => {
-    const folder = mkdtempSync(join(node.folder, 'guide-'));
     let service: MinioService;
     let run: RunBlock;
     let role: string;
 
     beforeAll(async () => {
       const { helm, kubectl, mc } = node.programs;
-      await runKubectl(cluster, ['delete', 'namespace', 'minio', 'research', '--ignore-not-found']);
+      await clearCluster();
       service = await createMinioService(node, folder);
       const alias = `https://${minioAdmin.user}:${minioAdmin.password}@${service.address}:9000`;
       const programs = { helm, kubectl, mc };
       const env = { KUBECONFIG: cluster.kubeconfig, MC_HOST_minio: alias, MC_INSECURE: 'true' };
       run = createGuideShell(folder, { programs, env });
-      await removeRelease(run);
+      reader.run = run;
     });
 
     it('has the blocks that these tests run', () => {
@@ -68,9 +74,6 @@ if (node !== undefined) {
       });
       writeFileSync(join(folder, 'values.yaml'), text);
       await run(requireText(install));
-      // Refusals of earlier tests would count as problems for five minutes. Their authority, which may write until
-      // its pods have ended, has ended now: these have the same names.
-      await run('kubectl delete events -A --field-selector source=valetkey-authority');
     });
 
     it('starts a MinIO that trusts the authority, and prints the role for tasks', async () => {
@@ -87,6 +90,7 @@ if (node !== undefined) {
       await waitFor('the Service of MinIO to respond', () => run('mc admin info minio'));
       await run(requireText(policy));
       role = (await run(requireText(printRole))).trim();
+      reader.role = role;
       expect(role).toMatch(/^arn:minio:iam:::role\/[\w-]+$/);
       await run('mc mb minio/acme-data && echo a,b | mc pipe minio/acme-data/reports/today.csv');
     });
@@ -99,42 +103,47 @@ if (node !== undefined) {
       });
       writeFileSync(join(folder, 'reporter.yaml'), text);
       await run('kubectl apply -f reporter.yaml');
-      const get = (path: string) =>
-        run(`kubectl -n research get pod reporter -o jsonpath='{${path}}'`);
-      await waitFor(
-        'the pod to complete',
-        async () => (await get('.status.phase')) === 'Succeeded',
-        {
-          timeoutMs: 150_000,
-        },
-      ).catch(async (error: unknown) => {
-        const about = await run(
-          'kubectl -n research describe pod reporter; kubectl -n research logs reporter -c agent',
-        );
-        throw new Error(`${String(error)}\n${about}`);
-      });
-      expect(await run('kubectl -n research logs reporter -c agent')).toBe('a,b\n');
+      expect(await readReporterOutput(run)).toBe('a,b\n');
     });
 
     it('finds no problems with its checks', async () => {
       expect(await run(requireText(check))).toContain('No problems found.');
     });
 
-    it('runs the pod of README.md', async () => {
+    it('runs the pod of README.md, and a run with params', async () => {
       const readme = readGuideBlocks('README.md');
-      const declared = readme.find(({ heading }) => heading === 'Declare a task');
+      const [declared, answer] = readme.filter(
+        ({ heading, language }) => heading === 'Declare a task' && language === 'yaml',
+      );
+      const withRole = { 'arn:aws:iam::111122223333:role/agent-reports': role };
       const namespace = await createNamespace('readme');
       const text = substitute(requireText(declared), {
-        'arn:aws:iam::111122223333:role/agent-reports': role,
+        ...withRole,
         'image: registry.example/agent:1': describeImage(images.agent, [
           ...['/usr/bin/node', '/app/agent.mjs', 'hold'],
         ]),
       });
-      await applyObjects(cluster, text, ['-n', namespace]);
+      const annotations = parse(substitute(requireText(answer), withRole)) as object;
+      const answering = { ...(parse(text) as object), metadata: { name: 'answerer', annotations } };
+      await applyObjects(cluster, [parse(text) as object, answering], ['-n', namespace]);
       const place = { namespace, pod: 'reporter' };
       await waitForPod(cluster, place);
       const { status } = await callSidecarWithRetry(place, 'GET', '/v1/credentials');
       expect(status).toBe(200);
+      const page = createGuidePage('README.md', 'guide/minio.e2e.ts');
+      const curl = ['sh', '-euc', page.take('Declare a task')];
+      await waitForPod(cluster, { namespace, pod: 'answerer' });
+      const started = await waitFor('curl to start a run', async () => {
+        const { stdout } = await execInPod(cluster, { namespace, pod: 'answerer' }, curl);
+        const body = JSON.parse(stdout) as { run?: string };
+        if (body.run === undefined) throw new Error(stdout);
+        return body;
+      });
+      expect(started).toMatchObject({ credentials: { AccessKeyId: expect.any(String) } });
+      expect(page.listLeft()).toEqual([]);
     });
   });
+
+  if (testContext.isFull)
+    defineMigrationTests(createGuidePage('docs/guides/migrate.md', 'guide/minio.e2e.ts'), reader);
 }

@@ -1,12 +1,11 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Cluster } from '../../cluster/cluster-file.ts';
-import { runKubectl } from '../../cluster/kubectl.ts';
 import { testContext } from '../test-context.ts';
 import { substitute } from './guide-blocks.ts';
-import { describeImage, removeRelease } from './guide-release.ts';
+import { clearCluster, describeImage } from './guide-release.ts';
 import { createGuideShell } from './guide-shell.ts';
-import type { RunBlock } from './guide-shell.ts';
+import type { GuideShellOptions, RunBlock } from './guide-shell.ts';
 import { loadMinioImage } from './minio-in-cluster.ts';
 
 const { cluster, images } = testContext;
@@ -16,14 +15,18 @@ const root = join(import.meta.dirname, '..', '..', '..');
  * Creates a shell for the commands of docs/quickstart.md, on a cluster without the chart: in its folder are the manifests
  * of the quick start with images that the node has.
  */
-export const createQuickstartShell = async (node: Cluster, folder: string): Promise<RunBlock> => {
+export const createQuickstartShell = async (
+  node: Cluster,
+  folder: string,
+  options: Pick<GuideShellOptions, 'addPlugin'> = {},
+): Promise<RunBlock> => {
   const copyManifest = (name: string, substitutions: Readonly<Record<string, string>> = {}) => {
     const path = join('manifests', 'quickstart', name);
     const text = readFileSync(join(root, path), 'utf8');
     writeFileSync(join(folder, path), substitute(text, substitutions));
   };
   const { helm, kubectl } = node.programs;
-  await runKubectl(cluster, ['delete', 'namespace', 'quickstart', '--ignore-not-found']);
+  await clearCluster();
   mkdirSync(join(folder, 'manifests', 'quickstart'), { recursive: true });
   copyManifest('quickstart-values.yaml');
   copyManifest('namespace.yaml', {
@@ -37,16 +40,16 @@ export const createQuickstartShell = async (node: Cluster, folder: string): Prom
   const run = createGuideShell(folder, {
     programs: { helm, kubectl },
     env: { KUBECONFIG: cluster.kubeconfig },
+    ...options,
   });
-  await removeRelease(run);
   return run;
 };
 
-/** The commands of the quick start with the image that the node has. */
-export const useLocalImage = (commands: string): string => {
+/** Commands that install the chart, with the image that the node has. */
+export const useLocalImage = (commands: string, named = 'registry.example/valetkey'): string => {
   const [repository = '', tag = ''] = images.valetkey.split(/:(?=[^:/]+$)/);
   return substitute(commands, {
-    'registry.example/valetkey': repository,
+    [named]: repository,
     'image.tag=0.1.0': `image.tag=${tag} --set image.pullPolicy=Never`,
   });
 };

@@ -63,10 +63,12 @@ if (node !== undefined) {
       await expect(refused).rejects.toThrow('resource_outside');
     });
 
-    it('deletes its namespace', async () => {
-      const [first = ''] = removal.split('\n');
-      expect(await run(first)).toContain('namespace quickstart is deleted');
+    it('deletes its namespace and the release', async () => {
+      const output = await run(removal);
+      expect(output).toContain('namespace quickstart is deleted');
+      expect(output).toContain('release "valetkey" uninstalled');
       expect(await run('kubectl get namespace quickstart --ignore-not-found')).toBe('');
+      await run('kubectl -n valetkey wait pod --all --for=delete --timeout=120s');
     });
   });
 }

@@ -15,7 +15,12 @@ import { startPrometheus, stopPrometheus } from '../../prometheus-server.ts';
 import type { PrometheusClient } from '../../prometheus-server.ts';
 import { listReplicaPods, scaleReplicas } from '../authority/authority-replicas.ts';
 import { readRunKeys } from '../authority/sidecar-runs.ts';
-import { buildTaskPolicy, deletePolicies, readPolicies } from '../authority/task-policies.ts';
+import {
+  buildTaskPolicy,
+  deletePolicies,
+  readPolicies,
+  restorePolicies,
+} from '../authority/task-policies.ts';
 import { rejectConnections } from '../node-access.ts';
 import {
   buildAgentPod,
@@ -162,14 +167,7 @@ describe(`alerts of faults (${cloud.name})`, () => {
     const policies = await readPolicies();
     return {
       cause: () => deletePolicies(policies.map(({ metadata }) => metadata.name)),
-      end: () =>
-        applyObjects(
-          cluster,
-          policies.map(({ apiVersion, kind, metadata: { name, labels, annotations }, spec }) => ({
-            ...{ apiVersion, kind, spec },
-            metadata: { name, labels, annotations },
-          })),
-        ),
+      end: () => restorePolicies(policies),
     };
   };
 

@@ -4,10 +4,9 @@ import { join } from 'node:path';
 import { waitFor } from '../../../test/kit/retry.ts';
 import type { Cluster } from '../../cluster/cluster-file.ts';
 import { runCommand } from '../../cluster/command.ts';
-import { getJson } from '../../cluster/kubectl.ts';
 import { hasReadyReplicas, listReplicaPods } from '../authority/authority-replicas.ts';
+import { getAuditFolder } from '../authority/record-files.ts';
 import { killContainer } from '../node-access.ts';
-import { cluster, testContext } from '../test-context.ts';
 
 const SIZE_BYTES = 1024 * 1024;
 const FILLER = 'filler';
@@ -55,15 +54,8 @@ const fillFileSystem = (file: string): void => {
     }
 };
 
-const listVolumeFolders = async ({ podsFolder }: Cluster): Promise<readonly string[]> => {
-  type Pods = { readonly items: readonly { readonly metadata: { readonly uid: string } }[] };
-  const where = ['-n', testContext.release.namespace];
-  const selector = ['-l', 'app.kubernetes.io/component=authority'];
-  const { items } = await getJson<Pods>(cluster, ['pods', ...where, ...selector]);
-  return items.map(({ metadata }) =>
-    join(podsFolder, metadata.uid, 'volumes', 'kubernetes.io~empty-dir', 'audit'),
-  );
-};
+const listVolumeFolders = async (node: Cluster): Promise<readonly string[]> =>
+  (await listReplicaPods()).map(({ metadata }) => getAuditFolder(node, metadata.uid));
 
 const restartContainers = async (node: Cluster): Promise<void> => {
   const before = (await listReplicaPods()).flatMap(({ status }) => status.containerStatuses ?? []);

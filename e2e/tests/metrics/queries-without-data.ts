@@ -7,7 +7,6 @@ type Reasons = Readonly<Record<string, string>>;
 export const QUERIES_WITHOUT_DATA: Reasons = {
   'authority: Time until a revocation is in the deny lists: p99':
     'only roles of RGW have deny lists',
-  'authority: First vend exception ends in: remaining': 'the tests set policy.vend: free',
   'approvals: Signals: {{transmitter}} {{outcome}}': 'no transmitter is configured in the tests',
   'fleet: Size of session policies: {{namespace}} {{task}}': 'MinIO reports no size',
 };

@@ -13,12 +13,19 @@ const { release, helm, folder } = testContext;
 /** Helm's own name: another one would own fields, and later upgrades by Helm would conflict. */
 const SERVER_SIDE = ['--server-side', '--force-conflicts', '--field-manager', 'helm'];
 
+/** The tools render for the version of their cluster; Helm alone renders for one that the chart refuses. */
+const readClusterVersion = async (): Promise<string> => {
+  const { stdout } = await runKubectl(cluster, ['version', '-o', 'json']);
+  type Version = { readonly serverVersion: { readonly gitVersion: string } };
+  return (JSON.parse(stdout) as Version).serverVersion.gitVersion;
+};
+
 /** What a tool that renders like `helm template` compares with the cluster. */
 const render = async (...more: readonly string[]): Promise<string> => {
   const { name, chart, namespace, valuesFile } = release;
   const { stdout } = await runInside(cluster.namespace, helm, [
     ...['template', name, chart, '--namespace', namespace, '--include-crds'],
-    ...['--values', valuesFile, ...more],
+    ...['--kube-version', await readClusterVersion(), '--values', valuesFile, ...more],
   ]);
   return stdout;
 };

@@ -2,11 +2,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { parse, stringify } from 'yaml';
 
 import { CommandError, runCommand } from '../../../cluster/command.ts';
 import { applyObjects, getJson, runKubectl } from '../../../cluster/kubectl.ts';
 import { waitFor } from '../../../../test/kit/retry.ts';
-import { deletePolicies, readPolicies } from '../../authority/task-policies.ts';
+import { deletePolicies, readPolicies, restorePolicies } from '../../authority/task-policies.ts';
 import { replaceWithoutRepair } from '../../irreparable-bundles.ts';
 import { cluster, createNamespace, testContext } from '../../test-context.ts';
 
@@ -75,8 +76,15 @@ const patchPolicy = (validations: readonly unknown[]) =>
 const home = ['-n', testContext.release.namespace];
 const CRDS = join(import.meta.dirname, '../../../../charts/valetkey/crds');
 
-/** Breaks one object of the cluster. @returns what restores it */
-type Break = (namespace: string) => Promise<() => Promise<unknown>>;
+/** A broken object of the cluster. */
+type Fault = {
+  readonly cause: () => Promise<unknown>;
+  /** Also after a cause that failed halfway. */
+  readonly end: () => Promise<unknown>;
+  /** Restores what the preparation changed. */
+  readonly restore?: () => Promise<unknown>;
+};
+type PrepareFault = (namespace: string) => Fault | Promise<Fault>;
 
 const labelNamespace = (namespace: string, level: string) =>
   runKubectl(cluster, [
@@ -90,108 +98,112 @@ const scaleWebhook = async (replicas: number): Promise<void> => {
 };
 
 /** A third replica that no node takes. */
-const leaveReplicaPending: Break = async () => {
+const leaveReplicaPending: PrepareFault = async () => {
   const { items } = await getJson<{ items: { metadata: { name: string } }[] }>(cluster, ['nodes']);
   const nodes = items.map(({ metadata }) => metadata.name);
-  await runKubectl(cluster, ['cordon', ...nodes]);
-  await scaleWebhook(3);
-  return async () => {
-    await scaleWebhook(2);
-    await runKubectl(cluster, ['uncordon', ...nodes]);
+  return {
+    cause: async () => {
+      await runKubectl(cluster, ['cordon', ...nodes]);
+      await scaleWebhook(3);
+    },
+    end: async () => {
+      await runKubectl(cluster, ['uncordon', ...nodes]);
+      await scaleWebhook(2);
+    },
   };
 };
 
-const removeCaBundle: Break = async () => {
-  const { cause, end } = await replaceWithoutRepair('webhook', '');
-  await cause();
-  return end;
-};
+const removeCaBundle: PrepareFault = () => replaceWithoutRepair('webhook', '');
 
-const removeDefinition: Break = async () => {
-  await runKubectl(cluster, ['delete', 'crd', 'taskproposals.valetkey.dev']);
-  return () => applyObjects(cluster, readFileSync(join(CRDS, 'taskproposals.yaml'), 'utf8'));
-};
+const removeDefinition: PrepareFault = () => ({
+  cause: () => runKubectl(cluster, ['delete', 'crd', 'taskproposals.valetkey.dev']),
+  end: () => applyObjects(cluster, readFileSync(join(CRDS, 'taskproposals.yaml'), 'utf8')),
+});
 
-const removePolicies: Break = async () => {
+const removePolicies: PrepareFault = async () => {
   const policies = await readPolicies();
-  await deletePolicies(policies.map(({ metadata }) => metadata.name));
-  return () =>
-    applyObjects(
-      cluster,
-      policies.map(({ apiVersion, kind, metadata: { name, labels, annotations }, spec }) => ({
-        ...{ apiVersion, kind, spec },
-        metadata: { name, labels, annotations },
-      })),
-    );
+  return {
+    cause: () => deletePolicies(policies.map(({ metadata }) => metadata.name)),
+    end: () => restorePolicies(policies),
+  };
 };
+
+type PlatformText = { readonly cloud: object; readonly tasks: object };
 
 /** The issuer of the tests is private: clouds of AWS could not read it. Programs read settings at their start only. */
-const claimAws: Break = async () => {
+const claimAws: PrepareFault = async () => {
   const settings = ['configmap', 'valetkey-platform', ...home];
   const { data } = await getJson<{ data: Readonly<Record<string, string>> }>(cluster, settings);
   const text = data['platform.yaml'] ?? '';
+  const { cloud, tasks, ...others } = parse(text) as PlatformText;
+  // Settings for AWS are invalid without accounts.
+  const changed = stringify({
+    ...others,
+    cloud: { ...cloud, dialect: 'aws' },
+    tasks: { ...tasks, accountIds: ['111122223333'] },
+  });
   const change = (value: string) => {
     const patch = JSON.stringify({ data: { 'platform.yaml': value } });
     return runKubectl(cluster, ['patch', ...settings, '--type', 'merge', '-p', patch]);
   };
-  await change(text.replace(/dialect: s3/, 'dialect: aws'));
-  return () => change(text);
+  return { cause: () => change(changed), end: () => change(text) };
 };
 
-const closeMetricsPort: Break = async () => {
-  const name = 'valetkey-webhook';
-  const ports = [{ port: 10_250, protocol: 'TCP' }];
-  await applyObjects(cluster, {
-    apiVersion: 'networking.k8s.io/v1',
-    kind: 'NetworkPolicy',
-    metadata: { name, namespace: testContext.release.namespace },
-    spec: {
-      podSelector: { matchLabels: { 'app.kubernetes.io/component': 'webhook' } },
-      ingress: [{ ports }],
-    },
-  });
-  return () => runKubectl(cluster, ['delete', 'networkpolicy', name, ...home]);
+type NetworkPolicy = { readonly spec: { readonly ingress: readonly object[] } };
+
+/** The chart opens the port only for peers that its values name; those of the tests name none. */
+const closeMetricsPort: PrepareFault = async () => {
+  const policy = ['networkpolicy', 'valetkey-webhook', ...home];
+  const { ingress } = (await getJson<NetworkPolicy>(cluster, policy)).spec;
+  const setIngress = (rules: readonly object[]) => {
+    const patch = JSON.stringify({ spec: { ingress: rules } });
+    return runKubectl(cluster, ['patch', ...policy, '--type', 'merge', '-p', patch]);
+  };
+  const close = () => setIngress(ingress);
+  const open = () => setIngress([...ingress, { ports: [{ port: 9444, protocol: 'TCP' }] }]);
+  await open();
+  return { cause: close, end: open, restore: close };
 };
 
-const permitPrivileged: Break = async (namespace) => {
-  await labelNamespace(namespace, 'privileged');
-  return () => labelNamespace(namespace, 'restricted');
-};
+const permitPrivileged: PrepareFault = (namespace) => ({
+  cause: () => labelNamespace(namespace, 'privileged'),
+  end: () => labelNamespace(namespace, 'restricted'),
+});
 
 type RowBreak = {
   readonly id: string;
   readonly outcome: string;
   readonly problem: RegExp;
-  readonly apply: Break;
+  readonly prepare: PrepareFault;
 };
 
 const ROW_BREAKS: readonly RowBreak[] = [
   {
-    ...{ id: 'programs', outcome: 'fail', apply: leaveReplicaPending },
+    ...{ id: 'programs', outcome: 'fail', prepare: leaveReplicaPending },
     problem: /Deployment valetkey-webhook: expected 3 ready replicas, got 2/,
   },
   {
-    ...{ id: 'webhooks', outcome: 'fail', apply: removeCaBundle },
+    ...{ id: 'webhooks', outcome: 'fail', prepare: removeCaBundle },
     problem: /mutate\.valetkey\.dev, caBundle: expected a CA certificate, got nothing/,
   },
   {
-    ...{ id: 'custom-resources', outcome: 'fail', apply: removeDefinition },
+    ...{ id: 'custom-resources', outcome: 'fail', prepare: removeDefinition },
     problem: /CustomResourceDefinition taskproposals\.valetkey\.dev: expected it to exist/,
   },
   {
-    ...{ id: 'task-policies', outcome: 'fail', apply: removePolicies },
+    ...{ id: 'task-policies', outcome: 'fail', prepare: removePolicies },
     problem: /TaskPolicies: expected at least one, got none/,
   },
   {
-    ...{ id: 'issuer', outcome: 'fail', apply: claimAws },
+    ...{ id: 'issuer', outcome: 'fail', prepare: claimAws },
     problem: /issuer: expected an https URL that AWS reaches from the internet/,
   },
   {
-    ...{ id: 'scraping', outcome: 'warning', apply: closeMetricsPort },
+    ...{ id: 'scraping', outcome: 'warning', prepare: closeMetricsPort },
     problem: /NetworkPolicy valetkey-webhook: expected an ingress rule for port 9444/,
   },
   {
-    ...{ id: 'pod-security', outcome: 'warning', apply: permitPrivileged },
+    ...{ id: 'pod-security', outcome: 'warning', prepare: permitPrivileged },
     problem: /namespace check-\S+: expected \S+ baseline or restricted, got privileged/,
   },
 ];
@@ -274,20 +286,25 @@ describe('kubectl valetkey check', () => {
 
   (testContext.isFull ? it : it.skip).each(ROW_BREAKS)(
     'reports $id as $outcome while an object of the cluster is broken, until it is restored',
-    async ({ id, outcome, problem, apply }) => {
+    async ({ id, outcome, problem, prepare }) => {
       const findProblems = async () => {
         const { rows } = await runCheck('--namespace', namespace);
         const row = rows.find((each) => each.id === id);
         return { outcome: row?.outcome, problems: row?.problems.join('\n') ?? '' };
       };
-      const restore = await apply(namespace);
-      const broken = await findProblems().finally(restore);
-      expect(broken).toEqual({ outcome, problems: expect.stringMatching(problem) });
-      await waitFor(`the restored row ${id}`, async () => {
-        const restored = await findProblems();
-        if (problem.test(restored.problems)) throw new Error(restored.problems);
-        return true;
-      });
+      const { cause, end, restore = () => Promise.resolve() } = await prepare(namespace);
+      try {
+        expect((await findProblems()).problems).not.toMatch(problem);
+        const broken = await cause().then(findProblems).finally(end);
+        expect(broken).toEqual({ outcome, problems: expect.stringMatching(problem) });
+        await waitFor(`the restored row ${id}`, async () => {
+          const restored = await findProblems();
+          if (problem.test(restored.problems)) throw new Error(restored.problems);
+          return true;
+        });
+      } finally {
+        await restore();
+      }
     },
     180_000,
   );

@@ -12,6 +12,7 @@ import {
   readPolicies,
   deletePolicies,
   buildTaskPolicy,
+  restorePolicies,
 } from '../../authority/task-policies.ts';
 import type { StoredPolicy } from '../../authority/task-policies.ts';
 import {
@@ -43,16 +44,7 @@ describe(`a run without valid policies (${cloud.name})`, () => {
     await runPod({ name: pod.pod, namespace: pod.namespace, tasks });
   });
 
-  const restore = () =>
-    applyObjects(
-      cluster,
-      policies.map(({ apiVersion, kind, metadata: { name, labels, annotations }, spec }) => ({
-        apiVersion,
-        kind,
-        metadata: { name, labels, annotations },
-        spec,
-      })),
-    );
+  const restore = () => restorePolicies(policies);
 
   afterAll(async () => {
     await deletePolicies([unsound]);
