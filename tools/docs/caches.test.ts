@@ -18,7 +18,7 @@ const EXEMPT = new Set([
   'lib/async/ttl-cache.ts',
   'lib/audit/file-exports.ts',
   'lib/edge/gateway/call-record.ts',
-  'lib/edge/gateway/mcp-call-handler.ts',
+  'lib/edge/gateway/mcp-steps.ts',
   'lib/edge/http/connection-limits.ts',
   'lib/edge/http/gateway-listener.ts',
   'lib/edge/http/http2-sessions.ts',

@@ -29,11 +29,10 @@ const [reader = '', policy = ''] = blocks
 const toLines = ({ text }: { readonly text: string }): readonly string[] =>
   text.replaceAll('\\\n', '').trim().split('\n');
 
-/** The lines of docs/quickstart.md that e2e/tests/guide/quickstart.e2e.ts runs: not the one that uninstalls. */
+/** The lines of docs/quickstart.md, all of which e2e/tests/guide/quickstart.e2e.ts runs. */
 const testedLines = readBlocks('docs/quickstart.md')
   .filter(({ language }) => language === 'sh')
-  .flatMap(toLines)
-  .filter((line) => !line.startsWith('helm uninstall'));
+  .flatMap(toLines);
 
 /** The cluster of the page, as files. */
 const files = {
@@ -78,23 +77,9 @@ const tryOffline = async (
 const call = (object: string) => ['--call', `s3:GetObject arn:aws:s3:::quickstart/${object}`];
 
 describe(PAGE, () => {
-  it('marks each block of commands', () => {
-    expect(shell.length).toBeGreaterThan(5);
-    expect([...new Set(shell.map(({ mark }) => mark))].sort()).toEqual([
-      'Not run in CI',
-      'Run by make e2e-full',
-      'Run in CI',
-    ]);
-  });
-
   it('marks as run in CI only what end-to-end tests run, and all of that', () => {
     const marked = shell.filter(({ mark }) => mark === 'Run in CI').flatMap(toLines);
     expect(marked).toEqual(testedLines);
-  });
-
-  it('runs all but the last block', () => {
-    const notRun = shell.filter(({ mark }) => mark === 'Not run in CI').flatMap(toLines);
-    expect(notRun).toEqual(['helm uninstall valetkey --namespace valetkey']);
   });
 
   it.each(

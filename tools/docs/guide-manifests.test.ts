@@ -2,6 +2,8 @@ import { globSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { parseAllDocuments, stringify } from 'yaml';
+import { createGuidePage } from '../../e2e/tests/guide/block-coverage.ts';
+import { readGuideBlocks, toLines } from '../../e2e/tests/guide/guide-blocks.ts';
 import { PLATFORM, runCli, S3_PLATFORM } from '../../cmd/kubectl-valetkey/fixtures/cli-harness.ts';
 import { STARTER_POLICY } from '../../lib/policy/starter-policy.ts';
 import { toMapping } from '../../lib/schema/mapping.ts';
@@ -118,14 +120,22 @@ describe('manifests of docs/guides', () => {
   });
 });
 
-describe('commands of docs/guides', () => {
-  it.each(pages)('are marked as run in CI or not: %s', (page) => {
-    const marks = Array.from(
-      readPage(page).matchAll(/(?<mark>[^\n]*)\n\n```sh\n/g),
-      ({ groups = {} }) => groups['mark'] ?? '',
-    );
-    const shell = readPage(page).match(/^```sh$/gm) ?? [];
-    expect(marks).toHaveLength(shell.length);
-    for (const mark of marks) expect(mark).toMatch(/^(?:Not run|Run) in CI:$/);
+describe('commands of docs/guides that check a manifest', () => {
+  it.each([
+    ['agent-sandbox', 'Declare the tasks of a Sandbox'],
+    ['airflow', 'Write the pod as a template'],
+    ['kuberay', 'Declare the tasks of workers'],
+  ])('find no faults in that of %s', async (name, heading) => {
+    const page = `docs/guides/${name}.md`;
+    const commands = createGuidePage(page, 'tools/docs/guide-manifests.test.ts').take(heading);
+    const [manifest = ''] = readGuideBlocks(page)
+      .filter((block) => block.heading === heading && block.language === 'yaml')
+      .map(({ text }) => text);
+    const lines = toLines(commands).map((line) => line.split(' '));
+    expect(lines).toEqual([['kubectl', 'valetkey', 'lint', expect.stringMatching(/\.yaml$/)]]);
+    const [[, , ...words] = []] = lines;
+    const { code, out } = await runCli(words, { files: { [words.at(-1) ?? '']: manifest } });
+    expect(out).toContain('faults: 0');
+    expect(code).toBe(0);
   });
 });

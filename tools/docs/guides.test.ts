@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -7,19 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { listRunnableBlocks } from '../../e2e/tests/guide/guide-blocks.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const readPage = (path: string): string => readFileSync(join(root, path), 'utf8');
-const guides = globSync('docs/guides/*.md', { cwd: root }).sort();
-
-const PROGRAM = /(?<before>(?:[^\n]+\n)+)\n```(?<language>js|python|go|java)\n(?<text>.*?)^```$/gms;
-
-const readPrograms = (page: string) =>
-  Array.from(readPage(page).matchAll(PROGRAM), ({ groups = {} }) => {
-    const { before = '', language = '', text = '' } = groups;
-    return { mark: before.replaceAll('\n', ' '), language, text };
-  });
-
 const TOKEN = 'token-of-this-start';
 const DAY_MS = 86_400_000;
 
@@ -104,27 +95,14 @@ describe('docs/guides', () => {
     ['with the default task', 0, 'today\n'],
     ['in a run with params', 1, 'orders\n'],
   ])('run the program that reads %s in JavaScript', async (_, index, expected) => {
-    const program = readPrograms('docs/guides/javascript.md')[index]?.text ?? '';
+    const program = listRunnableBlocks('docs/guides/javascript.md')[index]?.text ?? '';
     expect((await runProgram(program)).stdout).toBe(expected);
   });
 
   it('report the code and the message of a refusal in JavaScript', async () => {
-    const program = readPrograms('docs/guides/javascript.md')[1]?.text ?? '';
+    const program = listRunnableBlocks('docs/guides/javascript.md')[1]?.text ?? '';
     const other = runProgram(program.replace("customer: 'initech'", "customer: 'acme'"));
     await expect(other).rejects.toThrow('policy_denied: {"params":{"customer":"acme"}}');
-  });
-
-  it('mark each program as run in CI or not, and only those that are run', () => {
-    const programs = guides.flatMap(readPrograms);
-    expect(programs).toHaveLength(13);
-    for (const { mark, language } of programs) {
-      const isRun = /\bRun in CI\b/.test(mark);
-      expect({ mark, isRun, isMarked: isRun !== /\bNot run in CI\b/.test(mark) }).toEqual({
-        mark,
-        isRun: language === 'js',
-        isMarked: true,
-      });
-    }
   });
 
   it('name as oldest version the one of docs/clients.md', () => {

@@ -5,6 +5,13 @@ import {
   readFleetResults,
   type FleetResults,
 } from '../../bench/fleet-results.ts';
+import {
+  listPodRestartFigures,
+  listVirtualFigures,
+  readPodRestart,
+  type PodRestartResults,
+} from '../../bench/pod-restart-results.ts';
+import { STS_QUOTA } from '../../bench/fake-sts.ts';
 import { DEFAULT_LIMITS } from '../../cmd/authority/config.ts';
 import { BURST_SECONDS } from '../../lib/exchange/rate-limits.ts';
 import { RECONNECT_JITTER } from '../../lib/runs/revocation-stream.ts';
@@ -13,13 +20,11 @@ import {
   buildAssumptions,
   readChartDefaults,
   readUnitCosts,
-  renderReplicasTable,
-  renderSizingTable,
   SIZES,
-  STS_QUOTA,
   type Assumptions,
   type UnitCosts,
-} from './sizing.ts';
+} from './sizing-model.ts';
+import { renderReplicasTable, renderSizingTable } from './sizing-tables.ts';
 
 const PAGE = join(import.meta.dirname, '../../docs/sizing.md');
 
@@ -37,6 +42,7 @@ const renderAssumptions = (given: Assumptions): string =>
         `${formatNumber(given.createdPerHour * 100)} %`,
       ],
       ['reviews of the webhook for each created pod', formatNumber(given.reviewsPerPod)],
+      ['calls of a pod in a minute, with `delivery: sign`', formatNumber(given.callsPerMinute)],
       ['use of one core by a replica, on average, at most', `${given.maxUse * 100} %`],
       ['days that audit records stay on the volume', formatNumber(given.auditDays)],
       ['memory limit of an authority replica', `${given.memoryLimit / 1024 ** 2} MiB, the chart's`],
@@ -70,11 +76,15 @@ const renderCosts = (costs: UnitCosts): string =>
         FLEET,
       ],
       ['audit records of a run', `${formatNumber(costs.auditBytesPerRun)} bytes`, FLEET],
+      ['a webhook after a minute of load', `${formatNumber(costs.webhookBytes / 1e6)} MB`, RESULTS],
+      ['a line of a call', `${formatNumber(costs.callLineBytes)} bytes`, WRITTEN],
+      ['a record of the calls of a run', `${formatNumber(costs.callRecordBytes)} bytes`, WRITTEN],
     ],
   );
 
 const RESULTS = '`bench/results.json`';
 const FLEET = '`bench/fleet.json`';
+const WRITTEN = 'written by the code that writes this page';
 
 /** Windows of the full jitter before a connection, as the sidecar computes them. */
 const renderJitter = (): string => {
@@ -105,6 +115,30 @@ const renderFleet = (results: FleetResults): string => {
     unit,
   ]);
   return `${machine}\n\n${renderMarkdownTable(['figure', 'value', 'unit'], rows)}`;
+};
+
+const renderPodRestart = (results: PodRestartResults): string => {
+  const { cpu, cores, node, load, pods, namespaces, podsPerSecond, restarts, virtual } = results;
+  const machine = `${pods.toLocaleString('en-US')} pods in ${namespaces} namespaces, ${podsPerSecond} of them in a second. ${cores} cores of ${cpu}, Node ${node}. Load average of the machine before and after: ${load.before} and ${load.after}.`;
+  const columns = restarts.map(({ stsLimit }) => `STS limit ${stsLimit} per second`);
+  const rows = listPodRestartFigures(results).map(({ name, values, unit, meaning }) => [
+    name,
+    ...values.map(formatNumber),
+    unit,
+    meaning,
+  ]);
+  const virtualRows = listVirtualFigures(virtual).map(([name, value, unit, meaning]) => [
+    name,
+    formatNumber(value),
+    unit,
+    meaning,
+  ]);
+  return [
+    machine,
+    renderMarkdownTable(['figure', ...columns, 'unit', 'what it means'], rows),
+    `The same number of pods in virtual time, all in one moment, at an STS that answers ${virtual.stsLimit} calls per second:`,
+    renderMarkdownTable(['figure', 'value', 'unit', 'what it means'], virtualRows),
+  ].join('\n\n');
 };
 
 const renderLimits = (): string => {
@@ -141,7 +175,7 @@ export const replaceSections = (page: string, sections: Readonly<Record<string, 
     return `${text.slice(0, from)}${begin}\n\n${written}\n\n${text.slice(to)}`;
   }, page);
 
-/** The page with the tables that are computed from `bench/results.json` and `bench/fleet.json`. */
+/** The page with the tables that are computed from what `bench` published. */
 export const renderSizingPage = (): string => {
   const chart = readChartDefaults();
   const costs = readUnitCosts();
@@ -157,6 +191,7 @@ export const renderSizingPage = (): string => {
     ),
     jitter: renderJitter(),
     fleet: renderFleet(readFleetResults()),
+    pods: renderPodRestart(readPodRestart()),
     limits: renderLimits(),
   });
 };

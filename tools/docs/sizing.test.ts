@@ -1,13 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
 import { computeRenewBeforeMs } from '../../lib/runs/freshness.ts';
+import { measureCallRecords } from './call-record-bytes.ts';
 import {
   buildAssumptions,
   computeSizing,
   readChartDefaults,
   readUnitCosts,
-  renderSizingTable,
   type UnitCosts,
-} from './sizing.ts';
+} from './sizing-model.ts';
+import { renderSizingTable } from './sizing-tables.ts';
 import { replaceSections } from './sizing-page.ts';
 
 const MIB = 1024 ** 2;
@@ -29,6 +30,9 @@ const costs: UnitCosts = {
   idleBytes: 120e6,
   bytesPerStream: 100e3,
   sidecarBytes: 17e6,
+  webhookBytes: 100e6,
+  callLineBytes: 500,
+  callRecordBytes: 7_000,
 };
 const assumptions = buildAssumptions(chart);
 const compute = (pods: number, changes = {}) =>
@@ -80,6 +84,20 @@ describe('computeSizing', () => {
     expect(rates.kubeletCalls).toBeCloseTo(streams);
   });
 
+  it('computes lines of calls from their number, and records of calls from the number of runs', () => {
+    const { calls, authority } = compute(4_500, { callsPerMinute: 2, auditDays: 1 });
+    expect(calls.podLines).toBe(2 * 1_440 * 500);
+    expect(calls.lines).toBe(4_500 * calls.podLines);
+    // A run is renewed after 450 s.
+    expect(calls.podRecords).toBeCloseTo((86_400 / 450) * 7_000);
+    expect(calls.volume).toBeCloseTo((4_500 * calls.podRecords) / authority.replicas / 0.7);
+  });
+
+  it('reserves the same memory for a webhook whatever the number of pods', () => {
+    expect(compute(100).webhook.bytes).toBeCloseTo(150e6);
+    expect(compute(50_000).webhook.bytes).toBe(compute(100).webhook.bytes);
+  });
+
   it('throws if an idle replica exceeds its memory limit', () => {
     expect(() => compute(100, { memoryLimit: 64 * MIB })).toThrow(/memory limit/);
   });
@@ -91,6 +109,16 @@ describe('what the page is computed from', () => {
     for (const cost of Object.values(given.costs)) expect(cost).toBeGreaterThan(0);
     expect(given.chart).toEqual(chart);
     expect(renderSizingTable([100], assumptions, given)).toContain('| 100 pods');
+  });
+});
+
+describe('measureCallRecords', () => {
+  it('measures a line of at most 4 KiB, and a record with 64 used folders of at most 16 KiB', () => {
+    const { line, record } = measureCallRecords();
+    expect(line).toBeGreaterThan(400);
+    expect(line).toBeLessThan(1_000);
+    expect(record).toBeGreaterThan(64 * 'arn:aws:s3:::acme-data/customer-000000/'.length);
+    expect(record).toBeLessThan(16 * 1024);
   });
 });
 

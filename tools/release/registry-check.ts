@@ -1,36 +1,33 @@
 /**
- * Pushes dist/release to a registry on this machine, reads image and chart back by digest, and lints the
- * workflows: `node tools/release/registry-check.ts`. Needs the programs of `node e2e/cluster/main.ts build`.
+ * Pushes dist/release to a registry on this machine, reads image and chart back by digest, has changed blobs refused,
+ * signs and verifies it, and lints the workflows: `node tools/release/registry-check.ts`. Needs jq and the programs
+ * of `node e2e/cluster/main.ts build`.
  */
-import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { getProgramPath } from '../../e2e/cluster/programs.ts';
 import { VERSION } from '../../lib/contract/version.ts';
-import { findFreePorts } from '../../test/kit/free-ports.ts';
-import { waitFor } from '../../test/kit/retry.ts';
 import { CHART, findHelm, KUBE_VERSION, withRequired } from '../chart/helm.ts';
 import { toSha256 } from './archive.ts';
-import { ROOT, run } from './sources.ts';
+import {
+  crane,
+  pushRelease,
+  readReleaseDigests,
+  RELEASE,
+  RELEASE_PARTS,
+  startRegistry,
+  unpackPlugin,
+  writeFailingPrograms,
+  type LocalRegistry,
+} from './local-registry.ts';
+import { checkSignatures } from './signature-check.ts';
+import { run } from './sources.ts';
 
-const RELEASE = join(ROOT, 'dist/release');
-
-/** Starts a registry that keeps its blobs below `folder`. @returns its address, and a function that ends it */
-const startRegistry = async (folder: string) => {
-  const [port = 0] = await findFreePorts(1);
-  const address = `127.0.0.1:${port}`;
-  const config = join(folder, 'config.yml');
-  const storage = `storage: { filesystem: { rootdirectory: ${join(folder, 'blobs')} } }`;
-  writeFileSync(config, `version: 0.1\n${storage}\nhttp: { addr: "${address}" }\n`);
-  const child = spawn(getProgramPath('registry'), ['serve', config], { stdio: 'ignore' });
-  await waitFor('the registry', async () => (await fetch(`http://${address}/v2/`)).ok);
-  return { address, stop: () => child.kill() };
-};
-
-const crane = (...args: readonly string[]): string =>
-  run(getProgramPath('crane'), [...args, '--insecure']).trim();
+/** References by digest, and where this process may write. */
+type Target = { readonly image: string; readonly chart: string; readonly folder: string };
 
 const checkEqual = (what: string, expected: string, got: string): void => {
   if (got !== expected) throw new Error(`${what}: expected ${expected}, got ${got}`);
@@ -38,25 +35,21 @@ const checkEqual = (what: string, expected: string, got: string): void => {
 };
 
 /** Pushes both layouts and compares the digests that the registry has with those of the release. */
-const checkPush = (address: string): { readonly image: string; readonly chart: string } => {
-  const digests = JSON.parse(readFileSync(join(RELEASE, 'digests.json'), 'utf8')) as {
-    readonly image: string;
-    readonly chart: string;
-  };
-  const targets = { image: `${address}/valetkey`, chart: `${address}/charts/valetkey` };
-  for (const name of ['image', 'chart'] as const) {
-    crane('push', join(RELEASE, name), `${targets[name]}:${VERSION}`);
-    checkEqual(
-      `digest of the ${name}`,
-      digests[name],
-      crane('digest', `${targets[name]}:${VERSION}`),
-    );
+const checkPush = (registry: LocalRegistry): Omit<Target, 'folder'> => {
+  const digests = readReleaseDigests();
+  const repositories = pushRelease(registry);
+  for (const part of RELEASE_PARTS) {
+    const got = crane('digest', `${repositories[part]}:${VERSION}`);
+    checkEqual(`digest of the ${part}`, digests[part], got);
   }
-  return { image: `${targets.image}@${digests.image}`, chart: `${targets.chart}@${digests.chart}` };
+  return {
+    image: `${repositories.image}@${digests.image}`,
+    chart: `${repositories.chart}@${digests.chart}`,
+  };
 };
 
 /** Reads the image of each platform by the digest of the index. */
-const checkPlatforms = (image: string): void => {
+const checkPlatforms = ({ image }: Target): void => {
   for (const architecture of ['amd64', 'arm64']) {
     const config = JSON.parse(crane('config', image, '--platform', `linux/${architecture}`)) as {
       readonly architecture: string;
@@ -65,38 +58,98 @@ const checkPlatforms = (image: string): void => {
   }
 };
 
-/** Pulls the chart with Helm, and renders it with the image by digest, as docs/release.md describes. */
-const checkChart = (address: string, image: string, folder: string): void => {
-  const helm = findHelm();
-  const source = `oci://${address}/charts/valetkey`;
-  run(helm, ['pull', source, '--version', VERSION, '--plain-http', '-d', folder]);
-  const archive = `valetkey-${VERSION}.tgz`;
-  const [pulled, released] = [folder, RELEASE].map((each) =>
-    toSha256(readFileSync(join(each, archive))),
-  );
-  checkEqual('chart pulled by Helm', released ?? '', pulled ?? '');
-  const [repository = '', digest = ''] = image.split('@');
-  const values = JSON.stringify(withRequired({ image: { repository, digest } }));
-  const render = (chart: string): string => {
-    const args = ['template', 'valetkey', chart, '--kube-version', KUBE_VERSION, '-f', '-'];
-    const { status, stdout, stderr } = spawnSync(helm, args, { input: values, encoding: 'utf8' });
-    if (status !== 0) throw new Error(stderr);
-    return stdout;
+const pullChart = (chart: string, folder: string) =>
+  spawnSync(findHelm(), ['pull', `oci://${chart}`, '--plain-http', '-d', folder], {
+    encoding: 'utf8',
+  });
+
+/** Pulls the chart by digest with Helm, and renders it with the image by digest, as docs/release.md describes. */
+const checkChart = ({ image, chart, folder }: Target): void => {
+  const { status, stderr } = pullChart(chart, folder);
+  if (status !== 0) throw new Error(stderr);
+  const [, digest = ''] = chart.split('@');
+  // Helm writes the digest into the name of the file.
+  const pulled = readFileSync(join(folder, `valetkey@${digest.replace(':', '-')}.tgz`));
+  const released = readFileSync(join(RELEASE, `valetkey-${VERSION}.tgz`));
+  checkEqual('chart pulled by digest', toSha256(released), toSha256(pulled));
+  const [repository = '', imageDigest = ''] = image.split('@');
+  const values = JSON.stringify(withRequired({ image: { repository, digest: imageDigest } }));
+  const render = (source: string): string => {
+    const args = ['template', 'valetkey', source, '--kube-version', KUBE_VERSION, '-f', '-'];
+    const rendered = spawnSync(findHelm(), args, { input: values, encoding: 'utf8' });
+    if (rendered.status !== 0) throw new Error(rendered.stderr);
+    return rendered.stdout;
   };
-  const rendered = render(join(folder, archive));
+  const pulledFile = join(folder, 'valetkey.tgz');
+  writeFileSync(pulledFile, pulled);
+  const rendered = render(pulledFile);
   checkEqual('rendered chart', toSha256(render(CHART)), toSha256(rendered));
   if (!rendered.includes(`image: "${image}"`) && !rendered.includes(`image: ${image}`))
     throw new Error(`rendered chart: expected the image ${image}, got another one`);
 };
 
+type Manifest = {
+  readonly layers?: readonly { readonly digest: string }[];
+  readonly manifests?: readonly { readonly digest: string }[];
+};
+
+/** The digest of the first layer; of an index, that of its first image. */
+const findLayer = (reference: string): string => {
+  const { layers = [], manifests = [] } = JSON.parse(crane('manifest', reference)) as Manifest;
+  const [layer] = layers;
+  if (layer !== undefined) return layer.digest;
+  const [repository = ''] = reference.split('@');
+  const [first] = manifests;
+  if (first === undefined) throw new Error(`${reference}: expected a layer, got none`);
+  return findLayer(`${repository}@${first.digest}`);
+};
+
+type Attempt = { readonly status: number | null; readonly stderr: string };
+
+const REFUSED = /mismatched digest|verifying sha256 checksum/;
+
+/** Changes one byte of a layer in the registry: any client that has the digest must refuse it. */
+const checkChangedBlob = (what: string, file: string, pull: () => Attempt): void => {
+  const content = readFileSync(file);
+  const changed = Buffer.from(content);
+  const middle = changed.length >> 1;
+  changed.writeUInt8(changed.readUInt8(middle) ^ 1, middle);
+  writeFileSync(file, changed);
+  const refused = pull();
+  writeFileSync(file, content);
+  const [reason] = REFUSED.exec(refused.stderr) ?? [];
+  if (refused.status === 0 || reason === undefined)
+    throw new Error(
+      `changed ${what}: expected a refusal for its digest, got ${refused.stderr || 'none'}`,
+    );
+  console.log(`ok changed ${what} refused: ${reason}`);
+  const accepted = pull();
+  if (accepted.status !== 0) throw new Error(`restored ${what}: ${accepted.stderr}`);
+};
+
+const checkChangedBlobs = ({ image, chart, folder }: Target, registry: LocalRegistry): void => {
+  const into = join(folder, 'again');
+  mkdirSync(into);
+  const pullImage = () =>
+    spawnSync(
+      getProgramPath('crane'),
+      ['pull', image, join(into, 'image.tar'), '--platform', 'linux/amd64', '--insecure'],
+      { encoding: 'utf8' },
+    );
+  checkChangedBlob('chart', registry.getBlobFile(findLayer(chart)), () => pullChart(chart, into));
+  checkChangedBlob('image', registry.getBlobFile(findLayer(image)), pullImage);
+};
+
 /** Unpacks the plugin for this platform and runs it without Node on PATH, by a link, as krew installs it. */
-const checkPlugin = (folder: string): void => {
-  const archive = `kubectl-valetkey_${VERSION}_linux_amd64.tar.gz`;
-  run('tar', ['-xzf', join(RELEASE, archive), '-C', folder]);
-  const link = join(folder, 'link');
-  run('ln', ['-s', join(folder, 'kubectl-valetkey'), link]);
+const checkPlugin = ({ folder }: Target): void => {
+  const program = unpackPlugin(folder);
+  const bin = join(folder, 'bin');
+  mkdirSync(bin);
+  writeFailingPrograms(bin);
+  const link = join(bin, 'kubectl-valetkey');
+  run('ln', ['-s', program, link]);
   const { stdout } = spawnSync(link, ['--version'], {
-    env: { PATH: '/usr/bin:/bin' },
+    env: { PATH: `${bin}:/usr/bin:/bin` },
     encoding: 'utf8',
   });
   checkEqual('version of the plugin', VERSION, stdout.trim());
@@ -108,10 +161,12 @@ const folder = mkdtempSync(join(tmpdir(), 'valetkey-registry-'));
 const registry = await startRegistry(folder);
 try {
   run('sha256sum', ['--check', '--quiet', 'SHA256SUMS'], RELEASE);
-  const { image } = checkPush(registry.address);
-  checkPlatforms(image);
-  checkChart(registry.address, image, folder);
-  checkPlugin(folder);
+  const target: Target = { ...checkPush(registry), folder };
+  checkPlatforms(target);
+  checkChart(target);
+  checkChangedBlobs(target, registry);
+  checkSignatures(mkdtempSync(join(folder, 'signatures-')), registry);
+  checkPlugin(target);
   run(getProgramPath('actionlint'), []);
   console.log('ok workflows: actionlint');
 } catch (error) {

@@ -27,6 +27,14 @@ export const readPage = (path: string): Page => ({
 export const readPages = (): readonly Page[] =>
   [...globSync('docs/**/*.md', { cwd: repositoryFolder }).sort(), LANDING_PAGE].map(readPage);
 
+/** All other pages of the repository, which the site links to: README.md, SECURITY.md, those of the chart. */
+export const readOtherPages = (): readonly Page[] =>
+  ['*.md', '{bench,charts,cmd,demo,e2e,fuzz,lib,manifests,test,tools}/**/*.md']
+    .flatMap((pattern) => globSync(pattern, { cwd: repositoryFolder }))
+    .filter((path) => path !== LANDING_PAGE)
+    .sort()
+    .map(readPage);
+
 /** Where a page is in the site's sources: `runbooks/index.md`. */
 export const toSitePath = (path: string): string => {
   if (path === LANDING_PAGE) return 'index.md';
@@ -93,19 +101,29 @@ export const toSiteLink = (target: Target, repository: Repository): string => {
 export const renderSitePage = ({ path, text }: Page, repository: Repository): string =>
   mapLinks(text, (link) => toSiteLink(resolveLink(path, link), repository));
 
-/** The links of pages that lead to no file of the repository, or to no heading of a page of the site. */
+/** Anchors of any page of the repository, each read once. */
+const createAnchorLookup = (pages: readonly Page[]) => {
+  const lists = new Map(pages.map(({ path, text }) => [path, listAnchors(text)]));
+  return (path: string, anchor: string): boolean => {
+    const anchors = lists.get(path) ?? listAnchors(readPage(path).text);
+    lists.set(path, anchors);
+    return anchors.includes(anchor);
+  };
+};
+
+/** The links of pages that lead to no file of the repository, or to no heading of a page of it. */
 export const findBrokenLinks = (pages: readonly Page[]): readonly string[] => {
-  const anchors = new Map(pages.map(({ path, text }) => [path, new Set(listAnchors(text))]));
+  const hasAnchor = createAnchorLookup(pages);
+  const isBroken = (page: string, link: string): boolean => {
+    const target = resolveLink(page, link);
+    if (target.kind === 'anchor') return !hasAnchor(page, link.slice(1));
+    if (!('path' in target)) return target.kind === 'missing';
+    const { path, anchor } = target;
+    return anchor !== '' && !(path.endsWith('.md') && hasAnchor(path, anchor));
+  };
   return pages.flatMap(({ path, text }) =>
     listLinks(text)
-      .filter((link) => {
-        const target = resolveLink(path, link);
-        if (target.kind === 'missing') return true;
-        if (target.kind === 'anchor') return anchors.get(path)?.has(link.slice(1)) !== true;
-        if (target.kind !== 'page') return false;
-        const found = anchors.get(target.path);
-        return found === undefined || (target.anchor !== '' && !found.has(target.anchor));
-      })
+      .filter((link) => isBroken(path, link))
       .map((link) => `${path}: ${link}`),
   );
 };

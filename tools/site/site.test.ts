@@ -8,6 +8,7 @@ import { buildNavigation, findUnlistedPages } from './navigation.ts';
 import {
   findBrokenLinks,
   LANDING_PAGE,
+  readOtherPages,
   readPage,
   readPages,
   readRepositoryUrl,
@@ -83,14 +84,23 @@ describe('links of the documentation', () => {
     expect(findBrokenLinks(pages)).toEqual([]);
   });
 
+  it('lead to files and headings from pages that are not of the site, too', () => {
+    const others = readOtherPages();
+    expect(others.map(({ path }) => path)).toEqual(
+      expect.arrayContaining(['CONTRIBUTING.md', 'README.md', 'SECURITY.md']),
+    );
+    expect(findBrokenLinks(others)).toEqual([]);
+  });
+
   it('are reported if the file or the heading does not exist', () => {
     const text =
-      '# Here\n[a](missing.md) [b](cli.md#no-such-heading) [c](#here) [d](#there) [e](cli.md)';
-    const cli = readPage('docs/cli.md');
-    expect(findBrokenLinks([{ path: 'docs/a.md', text }, cli]).slice(0, 3)).toEqual([
+      '# Here\n[a](missing.md) [b](cli.md#no-such-heading) [c](#here) [d](#there) [e](cli.md) [f](../README.md#limits) [g](../README.md#none) [h](../LICENSE#none)';
+    expect(findBrokenLinks([{ path: 'docs/a.md', text }])).toEqual([
       'docs/a.md: missing.md',
       'docs/a.md: cli.md#no-such-heading',
       'docs/a.md: #there',
+      'docs/a.md: ../README.md#none',
+      'docs/a.md: ../LICENSE#none',
     ]);
   });
 
