@@ -28,8 +28,9 @@ demo: dist/.built ## Show an agent that works without a key of the cloud (no clu
 test: dist/.built ## Run linters, then every test that needs no cluster
 	npm test -- $(if $(VALETKEY_RESULTS),--json --outputFile=$(VALETKEY_RESULTS)/unit.json)
 
-fuzz: dist/.built ## Check properties with random input for MINUTES=n (default 1)
+fuzz: dist/.built ## Check properties with random input for MINUTES=n (default 1), then those of tests once
 	@node fuzz/main.ts --minutes $(or $(MINUTES),1) $(ARGS)
+	@VALETKEY_TEST_SEED=random npm run -s jest -- $$(grep -rl --include=*.test.ts kit/fast-check cmd lib test tools)
 
 lint: $(INSTALLED) ## Run linters: types, ESLint, Prettier, dependency rules, unused code, words
 	npm run lint
@@ -45,6 +46,7 @@ OLDEST_KUBERNETES_TESTS := /(tasks|authority/(approval-objects|call-approvals))\
 
 e2e-full: dist/.built ## Also run the long tests: 10-minute lifetimes, oldest clients, oldest Kubernetes, the release
 	@node cmd/authority/fixtures/audit-volume.ts
+	@$(MAKE) --no-print-directory fuzz MINUTES=5 ARGS=
 	@node e2e/faults/main.ts --only '^(?!soak)'
 	@node e2e/main.ts --full $(ARGS)
 	@node e2e/main.ts --kubernetes 1.30 --cloud minio --trust authority --only '$(OLDEST_KUBERNETES_TESTS)'

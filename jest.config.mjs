@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+
 export default {
   testEnvironment: 'node',
   roots: [
@@ -11,8 +13,8 @@ export default {
     '<rootDir>/fuzz',
     '<rootDir>/test',
   ],
-  // Two cores are two workers: by default jest leaves one core idle.
-  maxWorkers: '100%',
+  // Tests wait for a third of their time, for servers, files and timers: two workers fill a core.
+  maxWorkers: 2 * availableParallelism(),
   testMatch: ['**/*.test.ts'],
   // A bound for what hangs, not for what is slow: a busy machine loads an SDK in seconds.
   testTimeout: 30_000,

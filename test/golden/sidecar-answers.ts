@@ -15,9 +15,9 @@ const EXPIRES_AT = Date.parse('2026-01-02T03:04:05.678Z');
 const keys = { accessKeyId: 'ASIAEXAMPLE', secretAccessKey: 'c2VjcmV0', sessionToken: 'dG9rZW4=' };
 
 const counted: string[] = [];
-const repliesFor = (handOut: boolean) =>
+const repliesFor = (isServable: boolean) =>
   createResponses({
-    markServed: () => handOut,
+    markServed: () => isServable,
     countRequest: (route, status) => void counted.push(`${route} ${status}`),
     tasks: [],
     getGatewayOrigin: () => 'http://127.0.0.1:9473',
