@@ -17,6 +17,7 @@ import {
   debuggerPackages,
   etcdctlPackages,
   installDebianPackages,
+  prometheusPackages,
 } from './cluster/debian-packages.ts';
 import { buildVaultClients } from './clients/vault-clients.ts';
 import { runCommand } from './cluster/command.ts';
@@ -55,8 +56,7 @@ export const testBuilds = {
   'refusal clients': buildRefusalClients,
   rust: (progress: Progress) => buildSignClient(progress, 'rust'),
   keycloak: buildKeycloak,
-  promtool: (progress: Progress) => buildPrograms(progress, ['promtool']),
-  prometheus: (progress: Progress) => buildPrograms(progress, ['promtool', 'prometheus']),
+  prometheus: (progress: Progress) => installDebianPackages(progress, prometheusPackages),
   collector: (progress: Progress) => buildPrograms(progress, ['collector']),
   release: async (progress: Progress) => {
     await buildPrograms(progress, ['registry', 'crane']);

@@ -52,8 +52,6 @@ type OwnClaim = {
 
 /** Programs of `make chart`, `make release` and of single tests. */
 const TOOLS: readonly ProgramName[] = [
-  'promtool',
-  'prometheus',
   'actionlint',
   'cosign',
   'registry',

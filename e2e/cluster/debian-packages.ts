@@ -28,6 +28,9 @@ const servicePolicy = '/usr/sbin/policy-rc.d';
 /** For tests that restore etcd. */
 export const etcdctlPackages: DebianPackages = { 'etcd-client': '/usr/bin/etcdctl' };
 
+/** For `make chart`, and for tests that read metrics: the server and promtool. */
+export const prometheusPackages: DebianPackages = { prometheus: '/usr/bin/promtool' };
+
 /** For tests with a browser. */
 export const chromiumPackages: DebianPackages = { chromium: '/usr/bin/chromium' };
 
@@ -39,11 +42,19 @@ export const emulatorPackages: DebianPackages = {
   'qemu-user-static': '/usr/bin/qemu-aarch64-static',
 };
 
-/** Installs missing packages, and prevents them from starting their services. */
-export async function installDebianPackages(
+let lastInstallation: Promise<void> = Promise.resolve();
+
+/** Installs missing packages, and prevents them from starting their services. Concurrent calls wait for each other. */
+export function installDebianPackages(
   progress: Progress,
   packages = clusterPackages,
 ): Promise<void> {
+  const installation = lastInstallation.then(() => installMissing(progress, packages));
+  lastInstallation = installation.catch(() => undefined);
+  return installation;
+}
+
+async function installMissing(progress: Progress, packages: DebianPackages): Promise<void> {
   const missing = Object.keys(packages).filter((name) => !existsSync(packages[name] ?? ''));
   if (missing.length === 0) return;
   progress(`installing Debian packages: ${missing.join(' ')}`);

@@ -4,27 +4,24 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 
-import { getProgramPath } from '../../e2e/cluster/programs.ts';
 import { ALERT_CASES, type AlertCase, type Series } from './alert-cases.ts';
 import { ALERTS_FILE, readRuleGroups, type Alert, type RuleGroup } from './alert-rules.ts';
 
 export type RunPromtool = (args: readonly string[]) => readonly string[];
 
 /**
- * Finds promtool on PATH, or in the cache of `make e2e`.
+ * Finds promtool on PATH.
  *
  * @returns a function that runs it and returns its errors
- * @throws Error if neither exists
+ * @throws Error if there is none
  */
 export const findPromtool = (): RunPromtool => {
-  const programs = ['promtool', getProgramPath('promtool')];
-  const program = programs.find((each) => spawnSync(each, ['--version']).status === 0);
-  if (program === undefined)
+  if (spawnSync('promtool', ['--version']).status !== 0)
     throw new Error(
-      'promtool: expected it on PATH, got none; install Prometheus, or run `node e2e/cluster/main.ts build`, which builds it with Go',
+      'promtool: expected it on PATH, got none; install Prometheus, or run `node e2e/cluster/main.ts build`, which installs it',
     );
   return (args) => {
-    const { status, stdout, stderr } = spawnSync(program, args, { encoding: 'utf8' });
+    const { status, stdout, stderr } = spawnSync('promtool', args, { encoding: 'utf8' });
     return status === 0 ? [] : [`${stderr}${stdout}`];
   };
 };
