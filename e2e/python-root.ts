@@ -7,9 +7,15 @@ import { runCommand } from './cluster/command.ts';
 
 type PythonInstallation = { binary: string; stdlib: string; packages: string };
 
+/**
+ * Bytecode is valid for a source of one time: with it a program starts in a fraction of the time, because a container
+ * cannot write any.
+ */
+const COPY_OPTIONS = { recursive: true, preserveTimestamps: true } as const;
+
 /** Large parts of Python's library and packages that no client needs. */
 const EXCLUDED_MODULES =
-  /\/(test|idlelib|ensurepip|lib2to3|config-[^/]+|pip|setuptools|awscli\/examples|__pycache__)$/;
+  /\/(test|idlelib|ensurepip|lib2to3|config-[^/]+|pip|setuptools|awscli\/examples)$/;
 
 /**
  * Writes a root file system with busybox, Python and the packages of virtual environments, at the same paths
@@ -25,10 +31,10 @@ export const writePythonRoot = async (
   const isWanted = (path: string) => !EXCLUDED_MODULES.test(path);
   for (const { binary, stdlib, packages } of await Promise.all(pythons.map(describePython))) {
     cpSync(stdlib, join(folder, stdlib), {
-      recursive: true,
+      ...COPY_OPTIONS,
       filter: (path) => isWanted(path) && path !== join(stdlib, 'site-packages'),
     });
-    cpSync(packages, join(folder, packages), { recursive: true, filter: isWanted });
+    cpSync(packages, join(folder, packages), { ...COPY_OPTIONS, filter: isWanted });
     const libraries = listLibraries([
       binary,
       ...listModules(join(stdlib, 'lib-dynload')),

@@ -91,7 +91,7 @@ async function writeLayout(layout: string, plan: ImagePlan, reference: string): 
 
 async function packLayer(layout: string, rootFolder: string): Promise<Descriptor> {
   const archive = join(layout, 'layer.tar');
-  const owner = ['--owner=0', '--group=0', '--numeric-owner', '--sort=name', '--mtime=@0'];
+  const owner = ['--owner=0', '--group=0', '--numeric-owner', '--sort=name'];
   await runCommand('tar', [...owner, '-C', rootFolder, '-cf', archive, '.']);
   const hash = createHash('sha256');
   await pipeline(createReadStream(archive), hash);
