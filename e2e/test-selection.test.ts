@@ -59,7 +59,7 @@ describe('listBuilds', () => {
   it('names what the selected files need, once', () => {
     const isFull = true;
     expect(listBuilds(entryNames, options)).toEqual([
-      'promtool',
+      'prometheus',
       'chromium',
       'model clients',
       'mcp',
@@ -70,7 +70,7 @@ describe('listBuilds', () => {
       'guide programs',
     ]);
     expect(listBuilds(['minio'], { ...options, isFull })).toEqual([
-      'promtool',
+      'prometheus',
       'vault',
       'keycloak',
       'chromium',
@@ -78,7 +78,6 @@ describe('listBuilds', () => {
       'model clients',
       'mcp',
       'collector',
-      'prometheus',
       'release',
     ]);
     expect(listBuilds(entryNames, { ...options, only: 'tasks' })).toEqual([]);

@@ -86,6 +86,8 @@ const taskName = 'reads what its task allows and nothing else';
 /** Left out under `sign`, where runs of a few seconds show the same in less time. */
 const minuteRenewalName = 'does not notice the renewal of runs of one minute';
 
+const DEADLINE_NAME = 'stops at the deadline if no further run is issued';
+
 /** A run of this many seconds is the shortest with which a client that is not listed works without errors. */
 const SHORTEST_RUN_SECONDS = 6;
 /** OpenDAL never uses credentials that expire within about 10 s; runs of 20 s already fail at times. */
@@ -95,6 +97,17 @@ const SHORTEST_RUN_SECONDS_OF: Readonly<Record<string, number>> = { opendal: 30 
 export function listScenarios(client: string): Scenario[] {
   const seconds = SHORTEST_RUN_SECONDS_OF[client] ?? SHORTEST_RUN_SECONDS;
   return [...scenarios, ...buildShortRunScenarios(seconds)];
+}
+
+/**
+ * Returns the scenarios of {@link listScenarios} that a short run has under `vend`: what the task allows, and the
+ * renewal of short runs. It has the others under `sign`, where a client asks for its keys in the same way.
+ */
+export function listShortScenarios(client: string): Scenario[] {
+  const shared = scenarios.filter(({ name }) => name !== taskName);
+  return listScenarios(client).filter(
+    ({ name }) => name !== DEADLINE_NAME && !shared.some((each) => each.name === name),
+  );
 }
 
 /** Clients that perform {@link operationNames}. */
@@ -252,7 +265,7 @@ function buildShortRunScenarios(lifetimeSeconds: number): Scenario[] {
       steps: [untilServed, { do: 'keep getting', seconds: lifetimeSeconds * 3 + 2, runs: 3 }],
     },
     {
-      name: 'stops at the deadline if no further run is issued',
+      name: DEADLINE_NAME,
       conditions,
       steps: [
         untilServed,

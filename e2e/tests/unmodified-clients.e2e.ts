@@ -3,17 +3,18 @@ import { startEmbeddedCaseCloud } from '../cases/embedded-case-cloud.ts';
 import { clientNames } from '../clients/client-builds.ts';
 import { startClient } from '../clients/client-process.ts';
 import { runScenario } from '../clients/scenario-runner.ts';
-import { listScenarios, longScenarios } from '../clients/scenarios.ts';
+import { listScenarios, listShortScenarios, longScenarios } from '../clients/scenarios.ts';
 import { findSidecarProgram, createSidecarFixtures } from '../clients/sidecar-fixture.ts';
 import { testContext } from './test-context.ts';
 
 // Concurrent tests do not wait for beforeAll.
 const { cloud, close } = await startEmbeddedCaseCloud();
 const createFixture = createSidecarFixtures({ cloud, program: findSidecarProgram() });
-const added = testContext.isFull ? longScenarios : [];
+const listRun = (client: string) =>
+  testContext.isFull ? [...listScenarios(client), ...longScenarios] : listShortScenarios(client);
 const runs = Object.entries(testContext.clients).flatMap(([version, clients]) =>
   clientNames.flatMap((client) =>
-    [...listScenarios(client), ...added].map((scenario) => ({
+    listRun(client).map((scenario) => ({
       name: `${client}, ${version}: ${scenario.name}`,
       command: clients[client],
       scenario,

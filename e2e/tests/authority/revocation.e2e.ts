@@ -11,6 +11,7 @@ import {
   readReports,
   expectApiRefusal,
   runPod,
+  testContext,
 } from '../test-context.ts';
 import type { PodRef } from '../test-context.ts';
 import { waitForRecord } from './audit-records.ts';
@@ -31,7 +32,7 @@ import {
 import type { RefusalLine } from './revocation-objects.ts';
 
 /** Pods of the namespace that is revoked as a whole. */
-const GROUP_SIZE = 50;
+const GROUP_SIZE = testContext.isFull ? 50 : 10;
 
 describe(`a Revocation (${cloud.name})`, () => {
   const names = createRevocationNames('other-user', 'changed', 'pod', 'run', 'namespace');
