@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { ignoreMissing, listFilesBelow } from '../../../test/kit/files.ts';
@@ -21,11 +22,22 @@ import {
 
 const { node, trust, release } = testContext;
 
-const findFilesWith = (files: readonly string[], secrets: string[]): string[] =>
-  files.filter((file) => {
-    const text = ignoreMissing(() => readFileSync(file, 'latin1')) ?? '';
-    return secrets.some((secret) => text.includes(secret));
+/** Lists the files that have any of the secrets: grep looks for hundreds of them in one pass. */
+const findFilesWith = (files: readonly string[], secrets: readonly string[]): string[] => {
+  const options = ['--files-with-matches', '--fixed-strings', '--text', '--file=-'];
+  const { error, stdout, stderr } = spawnSync('grep', [...options, '--', ...files], {
+    input: secrets.join('\n'),
+    encoding: 'utf8',
+    env: { ...process.env, LC_ALL: 'C' },
   });
+  if (error !== undefined) throw error;
+  // Files of pods that end are removed in the meantime.
+  const faults = splitLines(stderr).filter((line) => !line.endsWith('No such file or directory'));
+  if (faults.length > 0) throw new Error(faults.join('\n'));
+  return splitLines(stdout);
+};
+
+const splitLines = (text: string): string[] => text.split('\n').filter((line) => line !== '');
 
 const hasGrant = (file: string): boolean =>
   findGrants(ignoreMissing(() => readFileSync(file, 'latin1')) ?? '').length > 0;
