@@ -7,6 +7,7 @@ import { waitFor } from '../test/kit/retry.ts';
 import type { Cluster } from './cluster/cluster-file.ts';
 import { applyObjects, runKubectl } from './cluster/kubectl.ts';
 import { sendInsideNamespace } from './cluster/namespace-request.ts';
+import { getProgramPath } from './cluster/programs.ts';
 import {
   listRecordedPrograms,
   startProgram,
@@ -131,7 +132,7 @@ export const startPrometheus = async (
     folder: node.folder,
     namespace: node.namespace,
     name: `prometheus-${options.name}`,
-    command: '/usr/bin/prometheus',
+    command: getProgramPath('prometheus'),
     args: [
       `--config.file=${join(folder, 'prometheus.yaml')}`,
       `--storage.tsdb.path=${join(folder, 'data')}`,

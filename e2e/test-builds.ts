@@ -17,7 +17,7 @@ import {
   debuggerPackages,
   etcdctlPackages,
   installDebianPackages,
-  prometheusPackages,
+  promtoolPackages,
 } from './cluster/debian-packages.ts';
 import { buildVaultClients } from './clients/vault-clients.ts';
 import { runCommand } from './cluster/command.ts';
@@ -56,7 +56,8 @@ export const testBuilds = {
   'refusal clients': buildRefusalClients,
   rust: (progress: Progress) => buildSignClient(progress, 'rust'),
   keycloak: buildKeycloak,
-  prometheus: (progress: Progress) => installDebianPackages(progress, prometheusPackages),
+  promtool: (progress: Progress) => installDebianPackages(progress, promtoolPackages),
+  prometheus: (progress: Progress) => buildPrograms(progress, ['prometheus']),
   collector: (progress: Progress) => buildPrograms(progress, ['collector']),
   release: async (progress: Progress) => {
     await buildPrograms(progress, ['registry', 'crane']);

@@ -50,8 +50,9 @@ type OwnClaim = {
   builds: readonly TestBuildName[];
 };
 
-/** Programs of `make chart`, `make release` and of single tests. */
+/** Programs of `make release` and of single tests. */
 const TOOLS: readonly ProgramName[] = [
+  'prometheus',
   'actionlint',
   'cosign',
   'registry',

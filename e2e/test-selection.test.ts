@@ -59,7 +59,7 @@ describe('listBuilds', () => {
   it('names what the selected files need, once', () => {
     const isFull = true;
     expect(listBuilds(entryNames, options)).toEqual([
-      'prometheus',
+      'promtool',
       'chromium',
       'model clients',
       'mcp',
@@ -70,7 +70,7 @@ describe('listBuilds', () => {
       'guide programs',
     ]);
     expect(listBuilds(['minio'], { ...options, isFull })).toEqual([
-      'prometheus',
+      'promtool',
       'vault',
       'keycloak',
       'chromium',
@@ -78,6 +78,7 @@ describe('listBuilds', () => {
       'model clients',
       'mcp',
       'collector',
+      'prometheus',
       'release',
     ]);
     expect(listBuilds(entryNames, { ...options, only: 'tasks' })).toEqual([]);

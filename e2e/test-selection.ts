@@ -549,7 +549,7 @@ export const listBuilds = (
   options: SelectionOptions,
 ): TestBuildName[] => [
   ...new Set<TestBuildName>([
-    ...(options.only === undefined ? (['prometheus'] as const) : []),
+    ...(options.only === undefined ? (['promtool'] as const) : []),
     ...entries.flatMap((entry) => selectFiles(entry, options).flatMap(({ builds = [] }) => builds)),
   ]),
 ];

@@ -28,8 +28,8 @@ const servicePolicy = '/usr/sbin/policy-rc.d';
 /** For tests that restore etcd. */
 export const etcdctlPackages: DebianPackages = { 'etcd-client': '/usr/bin/etcdctl' };
 
-/** For `make chart`, and for tests that read metrics: the server and promtool. */
-export const prometheusPackages: DebianPackages = { prometheus: '/usr/bin/promtool' };
+/** For `make chart`. */
+export const promtoolPackages: DebianPackages = { prometheus: '/usr/bin/promtool' };
 
 /** For tests with a browser. */
 export const chromiumPackages: DebianPackages = { chromium: '/usr/bin/chromium' };

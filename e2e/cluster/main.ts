@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { join } from 'node:path';
 import { stopTestCluster, readCluster, startTestCluster } from './cluster.ts';
-import { emulatorPackages, installDebianPackages, prometheusPackages } from './debian-packages.ts';
+import { emulatorPackages, installDebianPackages, promtoolPackages } from './debian-packages.ts';
 import { runKubectl } from './kubectl.ts';
 import { getNamespacePath } from './network-namespace.ts';
 import { checkPrerequisites } from './prerequisites.ts';
@@ -42,7 +42,7 @@ const commands: Record<string, () => Promise<void> | void> = {
   },
   build: async () => {
     await installDebianPackages(progress);
-    await installDebianPackages(progress, { ...emulatorPackages, ...prometheusPackages });
+    await installDebianPackages(progress, { ...emulatorPackages, ...promtoolPackages });
     console.log(await buildPrograms(progress, undefined, getKubernetes()));
   },
   up: async () => {

@@ -60,6 +60,12 @@ const modules = {
     ldflags: '-s -w',
     programs: { minio: 'github.com/minio/minio', mc: 'github.com/minio/mc' },
   },
+  // With the service discovery of Kubernetes, which the package of Debian lacks; the others are most of its dependencies.
+  prometheus: {
+    ldflags: '-s -w',
+    tags: 'remove_all_sd,enable_kubernetes_sd',
+    programs: { prometheus: 'github.com/prometheus/prometheus/cmd/prometheus' },
+  },
   registry: {
     ldflags: '-s -w',
     programs: {
