@@ -86,8 +86,6 @@ const taskName = 'reads what its task allows and nothing else';
 /** Left out under `sign`, where runs of a few seconds show the same in less time. */
 const minuteRenewalName = 'does not notice the renewal of runs of one minute';
 
-const DEADLINE_NAME = 'stops at the deadline if no further run is issued';
-
 /** A run of this many seconds is the shortest with which a client that is not listed works without errors. */
 const SHORTEST_RUN_SECONDS = 6;
 /** OpenDAL never uses credentials that expire within about 10 s; runs of 20 s already fail at times. */
@@ -95,8 +93,8 @@ const SHORTEST_RUN_SECONDS_OF: Readonly<Record<string, number>> = { opendal: 30 
 
 /** Returns the scenarios that the newest version of a client must pass. */
 export function listScenarios(client: string): Scenario[] {
-  const seconds = SHORTEST_RUN_SECONDS_OF[client] ?? SHORTEST_RUN_SECONDS;
-  return [...scenarios, ...buildShortRunScenarios(seconds)];
+  const seconds = getShortestRunSeconds(client);
+  return [...scenarios, buildRenewalScenario(seconds), buildDeadlineScenario(seconds)];
 }
 
 /**
@@ -104,10 +102,11 @@ export function listScenarios(client: string): Scenario[] {
  * renewal of short runs. It has the others under `sign`, where a client asks for its keys in the same way.
  */
 export function listShortScenarios(client: string): Scenario[] {
-  const shared = scenarios.filter(({ name }) => name !== taskName);
-  return listScenarios(client).filter(
-    ({ name }) => name !== DEADLINE_NAME && !shared.some((each) => each.name === name),
-  );
+  return [taskScenario, buildRenewalScenario(getShortestRunSeconds(client))];
+}
+
+function getShortestRunSeconds(client: string): number {
+  return SHORTEST_RUN_SECONDS_OF[client] ?? SHORTEST_RUN_SECONDS;
 }
 
 /** Clients that perform {@link operationNames}. */
@@ -217,16 +216,18 @@ const buildOperationScenario = (refused: readonly OperationName[]): Scenario => 
 /** Between the waits of the sidecar: longer than for the SDK for Java, shorter than for others (1.8 s). */
 const SLOW_EXCHANGE_MS = 1200;
 
+const taskScenario: Scenario = {
+  name: taskName,
+  conditions: minuteConditions,
+  steps: [
+    untilServed,
+    { do: 'get', object: 'foreign', ...refusedByCloud },
+    { do: 'put', object: 'readable', ...refusedByCloud },
+  ],
+};
+
 const scenarios: Scenario[] = [
-  {
-    name: taskName,
-    conditions: minuteConditions,
-    steps: [
-      untilServed,
-      { do: 'get', object: 'foreign', ...refusedByCloud },
-      { do: 'put', object: 'readable', ...refusedByCloud },
-    ],
-  },
+  taskScenario,
   {
     name: minuteRenewalName,
     conditions: minuteConditions,
@@ -255,26 +256,26 @@ const scenarios: Scenario[] = [
   },
 ];
 
-function buildShortRunScenarios(lifetimeSeconds: number): Scenario[] {
-  const conditions = { ...minuteConditions, lifetimeSeconds };
+function buildRenewalScenario(lifetimeSeconds: number): Scenario {
+  return {
+    name: `does not notice the renewal of runs of ${lifetimeSeconds} s`,
+    conditions: { ...minuteConditions, lifetimeSeconds },
+    steps: [untilServed, { do: 'keep getting', seconds: lifetimeSeconds * 3 + 2, runs: 3 }],
+  };
+}
+
+function buildDeadlineScenario(lifetimeSeconds: number): Scenario {
   const untilEndMs = lifetimeSeconds * 1000 + defaultWithinMs;
-  return [
-    {
-      name: `does not notice the renewal of runs of ${lifetimeSeconds} s`,
-      conditions,
-      steps: [untilServed, { do: 'keep getting', seconds: lifetimeSeconds * 3 + 2, runs: 3 }],
-    },
-    {
-      name: DEADLINE_NAME,
-      conditions,
-      steps: [
-        untilServed,
-        { do: 'change', to: { exchange: 'refuses' } },
-        { do: 'get until', expect: 'not served', withinMs: untilEndMs },
-        { do: 'get', object: 'readable', expect: 'not served', withinMs: defaultWithinMs },
-      ],
-    },
-  ];
+  return {
+    name: 'stops at the deadline if no further run is issued',
+    conditions: { ...minuteConditions, lifetimeSeconds },
+    steps: [
+      untilServed,
+      { do: 'change', to: { exchange: 'refuses' } },
+      { do: 'get until', expect: 'not served', withinMs: untilEndMs },
+      { do: 'get', object: 'readable', expect: 'not served', withinMs: defaultWithinMs },
+    ],
+  };
 }
 
 /** Scenarios for `--long` only. */

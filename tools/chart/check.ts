@@ -55,6 +55,10 @@ const checkCase = (
   helm: RunHelm,
   { name, values, ...expected }: ChartCase,
 ): readonly CheckResult[] => [
+  runCheck(`${name}: helm lint`, () => {
+    const { ok, text } = lintChart(helm, values);
+    return ok ? [] : [text];
+  }),
   runCheck(`${name}: invariants`, () => findInvariantFaults(renderObjects(helm, values))),
   runCheck(`${name}: objects`, () => findObjectFaults(helm, renderObjects(helm, values), expected)),
   runCheck(`${name}: fields`, () =>
@@ -101,39 +105,28 @@ const checkRejections = (helm: RunHelm): readonly CheckResult[] =>
     }),
   );
 
+const validatedCases = CHART_CASES.filter(({ missing }) => missing === undefined);
+
 const checkOnServer = (helm: RunHelm, trial: DryRunTarget): readonly CheckResult[] => [
   { name: 'an upgrade keeps the data that programs write', faults: trial.findLostData },
   { name: 'an upgrade keeps the delivery', faults: trial.findChangedDelivery },
-  ...CHART_CASES.filter(({ missing }) => missing === undefined).map(
-    ({ name, values, warnings = [] }) => ({
-      name: `${name}: the API server validates it`,
-      faults: () =>
-        trial.dryRun(renderObjects(helm, values, trial.namespace), warnings).then(() => []),
-    }),
-  ),
-  ...CHART_CASES.flatMap(({ name, values, missing, notes = [] }) =>
-    missing !== undefined || notes.length === 0
-      ? []
-      : [
-          {
-            name: `${name}: notes`,
-            faults: async () => {
-              const text = await trial.notes(values);
-              return notes
-                .filter((note) => !text.includes(note))
-                .map((note) => `expected “${note}”, got ${text}`);
-            },
-          },
-        ],
-  ),
+  ...validatedCases.map(({ name, values, warnings = [] }) => ({
+    name: `${name}: the API server validates it`,
+    faults: () =>
+      trial.dryRun(renderObjects(helm, values, trial.namespace), warnings).then(() => []),
+  })),
+  ...validatedCases
+    .filter(({ notes = [] }) => notes.length > 0)
+    .map(({ name, values, notes = [] }) => ({
+      name: `${name}: notes`,
+      faults: async () => {
+        const text = await trial.notes(values);
+        return notes
+          .filter((note) => !text.includes(note))
+          .map((note) => `expected “${note}”, got ${text}`);
+      },
+    })),
 ];
-
-/** Of the defaults alone: what it says of other values, their rendering says, too. */
-const checkLint = (helm: RunHelm): CheckResult =>
-  runCheck('helm lint', () => {
-    const { ok, text } = lintChart(helm, {});
-    return ok ? [] : [text];
-  });
 
 const checkCopies = (helm: RunHelm): readonly CheckResult[] => [
   runCheck('contract.json equals lib/contract', () =>
@@ -194,7 +187,6 @@ const main = async (): Promise<number> => {
   const trial = cluster === undefined ? undefined : await startDryRunTarget(cluster, program);
   try {
     const checks = [
-      checkLint(helm),
       ...checkCopies(helm),
       ...checkAlerts(promtool),
       ...CHART_CASES.flatMap((each) => checkCase(helm, each)),

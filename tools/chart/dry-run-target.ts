@@ -61,8 +61,10 @@ export const startDryRunTarget = async (
     namespace,
     dryRun: async (objects, expected) => {
       const unknown = objects.filter((object) => !valid.has(JSON.stringify(object)));
-      if (unknown.length > 0) await applyDryRun(cluster, unknown, expected);
-      for (const object of unknown) valid.add(JSON.stringify(object));
+      // A warning may be about an object that is known.
+      const sent = expected.length > 0 ? objects : unknown;
+      if (sent.length > 0) await applyDryRun(cluster, sent, expected);
+      for (const object of sent) valid.add(JSON.stringify(object));
     },
     notes: (values) => readNotes(cluster, helm, values),
     findLostData: () => findLostData({ cluster, helm, namespace }),
